@@ -1,0 +1,162 @@
+"""The command line: `refsnn` or `python -m refsnn`. It parses, calls, prints; every error of ours is one line and exit code 2."""
+
+import argparse
+import itertools
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+
+from refsnn import __version__
+from refsnn.errors import RefsnnError
+from refsnn.runs import Silence, newest_checkpoint, require_same, train
+from refsnn.training import PRESETS, Recipe
+
+HELP = {
+    "data": "'sample' (10,000 MNIST images that ship with refsnn), a folder with IDX files, or an .npz",
+    "substrate": "what runs the network forward: chip (emulated, with its imperfections) or ideal (the model)",
+    "hidden": "neurons of each spiking layer",
+    "epochs": "passes over the training images",
+    "batch": "images in a batch",
+    "seed": "seed of every random draw",
+    "rotation": "augmentation: images are turned by up to so many degrees to either side",
+    "dropout": "share of the hidden units that each batch does without",
+    "burst": "strength of the burst regulariser, rho_b",
+    "rate": "learning rate of the first epoch",
+    "schedule": "learning rate over the epochs: cosine or exponential (times 0.97)",
+    "slope": "slope of the surrogate derivative, beta_s",
+    "spike_aware": "take the surrogate at the threshold wherever a spike was recorded",
+    "variation": "the chip's imperfections: ideal, calibrated or uncalibrated",
+    "substeps": "grid steps of the chip's emulation in one time step",
+    "holdout": "keep so many training images out and evaluate on them instead of the test set",
+    "evaluate_every": "evaluate after every so many epochs, and after the last",
+}
+
+
+def main(arguments=None):
+    """Run the command line and return the exit code: 0, 2 after an error, 130 after Ctrl-C."""
+    chosen = parser().parse_args(arguments)
+    try:
+        return chosen.command(chosen)
+    except (RefsnnError, OSError) as error:
+        print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nrefsnn: stopped; `--resume` with the same --out continues a run from its last whole epoch", file=sys.stderr)
+        return 130
+
+
+def parser():
+    """The argument parser with all verbs."""
+    top = argparse.ArgumentParser(prog="refsnn", description="Surrogate-gradient learning in the loop with an emulated analog chip.")
+    top.add_argument("--version", action="version", version=f"refsnn {__version__}")
+    verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
+    verb = verbs.add_parser("train", help="train a spiking network in the loop",
+                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    verb.set_defaults(command=run_train)
+    verb.add_argument("--out", type=Path, default=argparse.SUPPRESS, metavar="DIR",
+                      help="folder for results.json and checkpoints (default: refsnn-runs/001, or the next that is free)")
+    verb.add_argument("--resume", action="store_true", default=argparse.SUPPRESS, help="continue the run in --out with its settings")
+    verb.add_argument("--preset", choices=sorted(PRESETS), default="default",
+                      help="settings to start from; the options below change single ones")
+    for field in fields(Recipe):
+        add_recipe_option(verb, field)
+    return top
+
+
+def add_recipe_option(verb, field):
+    """Add the option of one setting of a Recipe; it is absent from the parsed arguments unless the user gives it."""
+    name, text = "--" + field.name.replace("_", "-"), f"{HELP[field.name]} (default: {field.default})"
+    if isinstance(field.default, bool):
+        verb.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+    elif isinstance(field.default, tuple):
+        verb.add_argument(name, type=int, nargs="+", default=argparse.SUPPRESS, metavar="N", help=text)
+    else:
+        verb.add_argument(name, type=type(field.default), default=argparse.SUPPRESS, metavar=field.name.upper(), help=text)
+
+
+def run_train(chosen):
+    """Train, or resume; print where the results are."""
+    given = {field.name: getattr(chosen, field.name) for field in fields(Recipe) if hasattr(chosen, field.name)}
+    if "hidden" in given:
+        given["hidden"] = tuple(given["hidden"])
+    report = TerminalReport() if sys.stdout.isatty() else LineReport()
+    resume = getattr(chosen, "resume", False)
+    folder = getattr(chosen, "out", None) or (newest_run() if resume else free_folder())
+    if resume:
+        recipe, _ = newest_checkpoint(folder, Silence())
+        require_same(recipe, replace(recipe, **given), folder)
+    else:
+        recipe = Recipe(**PRESETS[chosen.preset] | given)
+    print(f"training {'-'.join(map(str, ('input', *recipe.hidden, 'classes')))} on {recipe.data}, forward on the {recipe.substrate}; "
+          f"results go to {folder}", flush=True)
+    print_results(train(recipe, folder, resume, report), folder)
+    return 0
+
+
+def run_folders():
+    """refsnn-runs/001, 002, ..., without end."""
+    return (Path("refsnn-runs") / f"{number:03}" for number in itertools.count(1))
+
+
+def free_folder():
+    """The first of the numbered folders that does not exist."""
+    return next(folder for folder in run_folders() if not folder.exists())
+
+
+def newest_run():
+    """The last of the numbered folders that exists."""
+    existing = list(itertools.takewhile(Path.exists, run_folders()))
+    return existing[-1] if existing else next(run_folders())
+
+
+def print_results(results, folder):
+    """Print the end of a run."""
+    where, images = results["dataset"]["evaluated_on"], results["dataset"]["evaluation_images"]
+    on = "chip" if results["chip"] else "ideal model"
+    print(f"\n{where} accuracy on the {on}   {100 * results['accuracy']:.2f} % of {images} images")
+    print(f"hidden spikes per image      {results['hidden_spikes']:.1f}")
+    if results["chip"]:
+        cost = results["chip"]
+        print(f"chip time per image          {cost['inference_seconds_per_image'] * 1e6:.1f} us "
+              f"({cost['inference_images_per_second']:,.0f} images a second)")
+        print(f"chip energy per image        {cost['inference_joules_per_image'] * 1e6:.2f} uJ")
+    print(f"seconds of this machine      {results['timing']['seconds']:.0f}")
+    print(f"results                      {folder / 'results.json'}")
+
+
+class LineReport(Silence):
+    """One plain line an epoch: for files and pipes."""
+
+    def epoch(self, record, epochs):
+        """Print what the epoch came to."""
+        text = f"epoch {record['epoch']:3}/{epochs}  loss {record['loss']:.4f}  train {100 * record['train_accuracy']:.2f} %"
+        if "accuracy" in record:
+            text += f"  evaluated {100 * record['accuracy']:.2f} %  hidden spikes {record['hidden_spikes']:.1f}"
+        print(text, flush=True)
+
+    def note(self, text):
+        """Print a note on standard error."""
+        print(f"refsnn: {text}", file=sys.stderr)
+
+
+class TerminalReport(LineReport):
+    """The same, with a line that counts the images of the epoch that is running."""
+
+    def __init__(self):
+        self.last = 0.0
+
+    def batch(self, epoch, done, total):
+        """Count on, at most ten times a second."""
+        if time.monotonic() - self.last > 0.1:
+            self.last = time.monotonic()
+            print(f"\repoch {epoch:3}  {done:6}/{total} images", end="", flush=True)
+
+    def epoch(self, record, epochs):
+        """Replace the counting line by the epoch's."""
+        print("\r\x1b[K", end="")
+        super().epoch(record, epochs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""The emulated analog chip: where the imperfections live, one file a kind.
+
+    variation.py   how neurons and synapses differ, and how strong each noise is: one draw is one chip (C7)
+    synapses.py    weights as the chip holds them: 6 bits, sign and scale (C1)
+    dynamics.py    the continuous-time membrane, threshold, reset and refractory time (C3, C4)
+    readout.py     converters and spike recording: what reaches the host (C5, C6)
+    cost.py        time and energy (C9)
+    substrate.py   Chip puts them together: the same trace as the ideal model's, made by analog neurons
+
+A chip knows nothing of losses and gradients. It takes an ideal Network and returns a Trace.
+
+Source of the numbers: Cramer, Billaudelle et al., PNAS 119(4) e2109194119 (2022), its methods and training script. What had to be assumed
+is called an assumption where it stands.
+"""
+
+from refsnn.chip.substrate import Chip
+from refsnn.chip.variation import Variation
+
+__all__ = ["Chip", "Variation"]

@@ -1,0 +1,40 @@
+"""Weights as the chip holds them: signed integers of 6 bits, and the scale that maps them to the model's unit (C1).
+
+    symbol    code        unit     shape     meaning
+    W         W           1        (M,N)     the float master copy
+    w_hw      -           LSB      (M,N)     integers, -63 .. 63
+    -         scale       LSB      scalar    w_hw = round(scale W)
+
+The gradient ignores the rounding (straight-through): it is the ideal model's, and the update goes to the floats.
+"""
+
+import numpy as np
+
+SPIKING_SCALE = 240.0
+LARGEST_READOUT_SCALE = 250.0
+
+
+def weight_scale(W, spiking, levels):
+    """LSB a unit of weight: 240 for spiking layers, min(63 / max|W|, 250) for the readout, set anew for every W. SPEC C1.
+
+    >>> weight_scale(np.array([[0.5]]), False, 63)
+    126.0
+    """
+    largest = float(np.abs(W).max())
+    if spiking or largest * LARGEST_READOUT_SCALE <= levels:
+        return SPIKING_SCALE if spiking else LARGEST_READOUT_SCALE
+    return levels / largest
+
+
+def load_weights(W, spiking, levels):
+    """The weights that the chip works with, in the model's unit: clip(round(scale W), -levels, levels) / scale. SPEC C1.
+
+    W (M, N); levels 63, or 0 to leave the weights as they are. Ties round to even. Returns (M, N) in the dtype of W.
+
+    >>> (load_weights(np.array([[0.1, 0.9]]), True, 63) * 240).round(6).tolist()
+    [[24.0, 63.0]]
+    """
+    if levels == 0:
+        return W
+    scale = weight_scale(W, spiking, levels)
+    return (np.rint(scale * W).clip(-levels, levels) / scale).astype(W.dtype)

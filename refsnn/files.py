@@ -1,0 +1,107 @@
+"""Files: written whole or not at all, and read without believing their headers.
+
+Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the bytes that
+are in a file, not the size that it claims.
+"""
+
+import contextlib
+import io
+import math
+import os
+import struct
+import tempfile
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from refsnn.errors import DataError, DtypeError, ShapeError
+
+# What reading a damaged file can raise: from zipfile BadZipFile, struct.error, OverflowError and RuntimeError (encrypted, or an
+# unknown compression), from numpy's parser of npy headers TypeError, SyntaxError, MemoryError, RecursionError and TokenError.
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, RuntimeError, OverflowError, MemoryError,
+              zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
+
+
+def write_atomically(path, content):
+    """Write `content` (bytes or str, str as UTF-8) to `path`; a reader, or a kill at any instant, finds the old file or the new one.
+
+    Raises OSError, for example where the disk is full; then the old file is still there and the temporary one is gone.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def npz_bytes(arrays):
+    """The bytes of an uncompressed .npz with these named arrays; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            npy = io.BytesIO()
+            np.lib.format.write_array(npy, array, version=(1, 0), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(name + ".npy", date_time=(1980, 1, 1, 0, 0, 0)), npy.getvalue())
+    return buffer.getvalue()
+
+
+def read_npz(file, names=None):
+    """Read arrays of numbers from an .npz, a path or an open file: {name: array}, those in `names`, or all of them.
+
+    Raises DataError where one is missing, ShapeError or DtypeError where a header does not fit; call it within damage_is_data_error.
+    """
+    with zipfile.ZipFile(file) as archive:
+        present = [member[:-4] for member in archive.namelist() if member.endswith(".npy")]
+        missing = set(names or ()) - set(present)
+        if missing:
+            raise DataError(f"there is no {min(missing)}.npy; it must hold {', '.join(names)}")
+        return {name: read_npy(archive, name) for name in names or present}
+
+
+def read_npy(archive, name):
+    """Read one array of an open .npz; its header must agree with the size of the member before anything is read."""
+    info = archive.getinfo(name + ".npy")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version not in ((1, 0), (2, 0)):
+            raise DataError(f"{name} has version {version} of the npy format; it must be (1, 0) or (2, 0)")
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, is_fortran, dtype = read_header(member)
+        if dtype.kind not in "iuf":
+            raise DtypeError(f"{name} has dtype {dtype}; it must hold integers or floats")
+        count = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or member.tell() + count != info.file_size:
+            raise ShapeError(f"{name} claims {count} bytes, shape {shape}, but {info.file_size - member.tell()} follow its header")
+        content = read_exactly(member, count)
+    return np.ndarray(shape, dtype, content, order="F" if is_fortran else "C")
+
+
+def read_exactly(stream, count):
+    """Read `count` bytes piece by piece, so that a file that claims more than it holds costs no more memory than it holds."""
+    content = bytearray()
+    while len(content) < count:
+        piece = stream.read(min(count - len(content), 1 << 20))
+        if not piece:
+            raise EOFError(f"it is truncated: {len(content)} bytes where {count} should follow")
+        content += piece
+    return content
+
+
+@contextlib.contextmanager
+def damage_is_data_error(path):
+    """Turn whatever reading a damaged file raises into a DataError of one line that begins with the path."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DataError(f"{path}: {' '.join(reason.split())}") from error

@@ -1,0 +1,196 @@
+"""The network: layers, the forward pass of the ideal model, and loss_and_gradient, where all rooms of the specification meet.
+
+    images -> encode -> x -> forward -> trace -> objective_and_derivatives -> backward -> gradient -> adam_step -> weights
+                             (or a chip)  ^ the only thing between forward and backward
+
+    symbol    code        unit     shape         meaning
+    W, R      W, R        1        (M,N), (N,N)  weights from below, and from the layer itself
+    x         x           0 or 1   (T,B,M)       input spikes
+    -         noise       theta    (T,B,K)       added to the readout's membranes in training with the ideal model
+
+Source: Cramer, Billaudelle et al., arXiv 2006.07239; initial weights from the authors' training script.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsnn.errors import (DtypeError, RangeError, ShapeError, check_array, check_binary, check_count, check_float_array,
+                           check_labels, check_same_dtype, describe)
+from refsnn.spec.bptt import LayerGradient, backward
+from refsnn.spec.loss import Objective, objective_and_derivatives
+from refsnn.spec.neuron import NeuronParameters, run_readout, run_spiking
+from refsnn.spec.surrogate import Surrogate
+from refsnn.spec.trace import Trace, check_trace
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer and the synapses onto it: W (M, N) from below, R (N, N) from itself or None. SPEC E1-E4.
+
+    W and R are float64, or both float32: the whole network then computes in that dtype. Raises ShapeError, DtypeError, RangeError.
+    """
+
+    W: np.ndarray
+    R: np.ndarray | None = None
+    neuron: NeuronParameters = NeuronParameters()
+    spiking: bool = True
+
+    def __post_init__(self):
+        if not isinstance(self.neuron, NeuronParameters):
+            raise DtypeError(f"neuron is {describe(self.neuron)}; it must be NeuronParameters")
+        check_float_array("W", self.W, 2)
+        N = self.W.shape[1]
+        self.neuron.check_neurons(N)
+        if self.R is None:
+            return
+        check_float_array("R", self.R, 2)
+        check_same_dtype("R", self.R, self.W.dtype, "W")
+        if self.R.shape != (N, N):
+            raise ShapeError(f"R has shape {self.R.shape} but W has shape {self.W.shape}: R must be ({N}, {N})")
+        if not self.spiking:
+            raise ShapeError("a readout layer does not spike, so it cannot have recurrent weights R")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A tuple of layers: any number of spiking ones, recurrent or not, and a readout at the end.
+
+    Raises ShapeError where two layers do not fit, DtypeError where they mix dtypes, RangeError where their dt differ.
+    """
+
+    layers: tuple
+
+    def __post_init__(self):
+        object.__setattr__(self, "layers", tuple(self.layers))
+        for index, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise DtypeError(f"layers[{index}] is {describe(layer)}; it must be a Layer")
+        if len(self.layers) < 2 or [layer.spiking for layer in self.layers] != [True] * (len(self.layers) - 1) + [False]:
+            raise ShapeError("a network is one or more spiking layers and then one readout layer (spiking=False)")
+        for index, (below, above) in enumerate(zip(self.layers, self.layers[1:])):
+            if below.W.shape[1] != above.W.shape[0]:
+                raise ShapeError(f"layers[{index}].W has shape {below.W.shape} but layers[{index + 1}].W has shape {above.W.shape}: "
+                                 f"{below.W.shape[1]} neurons do not fit {above.W.shape[0]} inputs")
+            check_same_dtype(f"layers[{index + 1}].W", above.W, below.W.dtype, f"the weights of layers[{index}]")
+            if below.neuron.dt != above.neuron.dt:
+                raise RangeError(f"layers[{index}] has dt {below.neuron.dt} but layers[{index + 1}] has {above.neuron.dt}")
+
+    @classmethod
+    def initialise(cls, rng, sizes, recurrent=False, neuron=NeuronParameters(), dtype=np.float64):
+        """A network with normal random weights; sizes (M, N1, .., K), the last being the readout, for example (256, 246, 10).
+
+        std 0.7 (1 - beta) / sqrt(fan_in), mean 1e-3 for spiking layers and 0 for the readout. R, where `recurrent`: same rule, mean 0,
+        fan_in N (our assumption). rng: a numpy Generator. neuron: scalar parameters, the same for all layers.
+        """
+        if len(sizes) < 3:
+            raise ShapeError(f"sizes is {tuple(sizes)}; it needs inputs, one or more spiking layers, and the readout")
+        for index, size in enumerate(sizes):
+            check_count(f"sizes[{index}]", size)
+        if np.ndim(neuron.beta) or np.ndim(neuron.alpha) or np.ndim(neuron.threshold):
+            raise ShapeError("initialise takes scalar neuron parameters; arrays belong to one layer: build it with Layer")
+
+        def draw(shape, mean):
+            return rng.normal(mean, 0.7 * (1 - neuron.beta) / np.sqrt(shape[0]), shape).astype(dtype)
+
+        layers = []
+        for M, N in zip(sizes[:-2], sizes[1:-1]):
+            layers.append(Layer(draw((M, N), 1e-3), draw((N, N), 0.0) if recurrent else None, neuron))
+        return cls((*layers, Layer(draw(tuple(sizes[-2:]), 0.0), None, neuron, spiking=False)))
+
+    def with_parameters(self, arrays):
+        """The same network with other weights: `arrays` in the order of parameters(network.layers)."""
+        arrays = iter(arrays)
+        return Network(tuple(replace(layer, W=next(arrays), R=None if layer.R is None else next(arrays)) for layer in self.layers))
+
+
+def parameters(items):
+    """The arrays W, R of every entry of network.layers, or of a gradient, in one flat list without the missing R."""
+    return [array for item in items for array in (item.W, item.R) if array is not None]
+
+
+def forward(network, x, noise=None):
+    """Run the ideal model: x (T, B, M) -> a tuple with one Trace a layer. SPEC E1-E4.
+
+    x: 0.0 or 1.0 in the dtype of the weights, T >= 2. noise: None, or an array (T, B, K) added to the readout's membranes: with silent
+    hidden layers every readout is exactly 0, the maximum over time ties at t = 0, where no weight has influence, and the gradient is zero
+    for ever; noise of 1e-5 breaks the tie (a chip brings its own). Raises ShapeError, DtypeError, RangeError.
+    """
+    check_input(network, x, noise)
+    trace, S = [], x
+    for layer in network.layers[:-1]:
+        trace.append(run_spiking(S, layer.W, layer.R, layer.neuron))
+        S = trace[-1].spikes
+    readout = run_readout(S, network.layers[-1].W, network.layers[-1].neuron)
+    if noise is not None:
+        readout = Trace(readout.membrane + noise)
+    return (*trace, readout)
+
+
+def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), surrogate=Surrogate(), noise=None):
+    """The objective and its surrogate gradient: returns (loss, gradient, trace). SPEC E5-E16.
+
+    trace: a tuple with one Trace a layer, recorded anywhere (a chip, another simulator): its membranes and spikes are injected, every
+    derivative is the ideal model's. Or None: then the ideal model runs first, with `noise` as in forward.
+    x (T, B, M), labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
+    layer has none), in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
+    """
+    if trace is None:
+        trace = forward(network, x, noise)
+    else:
+        if noise is not None:
+            raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
+        check_input(network, x)
+        check_trace(trace, network.layers, x)
+    check_labels(labels, x.shape[1], network.layers[-1].W.shape[1])
+    loss, gradient = gradient_of_trace(network.layers, x, labels, trace, objective, surrogate)
+    return loss, gradient, trace
+
+
+def gradient_of_trace(layers, x, labels, trace, objective, surrogate):
+    """Loss and gradient on a trace that has been checked, or that holds what no chip would give (refsnn.verify.check)."""
+    loss, gV, gS, dW_decay = objective_and_derivatives(layers, trace, labels, objective)
+    gradient = backward(layers, x, trace, gV, gS, surrogate)
+    regularised = (g if decay is None else LayerGradient(g.W + decay, g.R) for g, decay in zip(gradient, dW_decay))
+    return float(loss), tuple(regularised)
+
+
+def drop_units(network, keep):
+    """The sub-network without some hidden units, for dropout: their columns of W and R and their rows above become 0.
+
+    keep: one boolean array (N,) a spiking layer, True for the units that stay. Kept weights are not rescaled. The dropped units receive nothing
+    and drive nothing, so the gradient of the data by their weights is zero. Raises ShapeError, DtypeError.
+    """
+    if len(keep) != len(network.layers) - 1:
+        raise ShapeError(f"keep has {len(keep)} entries but the network has {len(network.layers) - 1} spiking layers")
+    for index, (mask, layer) in enumerate(zip(keep, network.layers)):
+        check_array(f"keep[{index}]", mask, 1)
+        if mask.dtype != bool:
+            raise DtypeError(f"keep[{index}] has dtype {mask.dtype}; it must be bool")
+        if len(mask) != layer.W.shape[1]:
+            raise ShapeError(f"keep[{index}] has shape {mask.shape} but the layer has {layer.W.shape[1]} neurons")
+    masks = [np.ones(network.layers[0].W.shape[0], bool), *keep, np.ones(network.layers[-1].W.shape[1], bool)]
+    layers = []
+    for layer, below, own in zip(network.layers, masks, masks[1:]):
+        R = None if layer.R is None else layer.R * np.outer(own, own)
+        layers.append(replace(layer, W=layer.W * np.outer(below, own), R=R))
+    return Network(layers)
+
+
+def check_input(network, x, noise=None):
+    """Raise unless x (T, B, M) is what the network's first layer takes, and noise (T, B, K) what its readout takes."""
+    if not isinstance(network, Network):
+        raise DtypeError(f"network is {describe(network)}; it must be a Network")
+    W = network.layers[0].W
+    check_float_array("x", x, 3)
+    check_same_dtype("x", x, W.dtype)
+    if x.shape[2] != W.shape[0]:
+        raise ShapeError(f"W has shape {W.shape} but x has {x.shape[2]} inputs (last axis)")
+    if len(x) < 2:
+        raise ShapeError(f"x has {len(x)} time step; at least 2 are needed for an input to have an effect")
+    check_binary("x", x)
+    if noise is not None:
+        check_float_array("noise", noise, 3)
+        check_same_dtype("noise", noise, W.dtype)
+        if noise.shape != (*x.shape[:2], network.layers[-1].W.shape[1]):
+            raise ShapeError(f"noise has shape {noise.shape}; it must be {(*x.shape[:2], network.layers[-1].W.shape[1])}")

@@ -1,0 +1,91 @@
+"""From a gradient to new weights: Adam, the clip of hidden weights, and the learning-rate schedule (SPEC section 4).
+
+    symbol    code        unit     shape     meaning
+    lr        rate        1        scalar    learning rate, 1.5e-3 at the start, times 0.97 an epoch
+    g         gradient    1        as W      gradient of the loss
+    mu, nu    first, second  1, 1  as W      running means of g and g^2
+    -         WEIGHT_LIMIT  1      scalar    63/240: the largest hidden weight that the chip's 6 bits hold
+
+Source: Kingma & Ba 2015 (Adam); numbers from the training script of Cramer, Billaudelle et al., arXiv 2006.07239.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsnn.errors import check_number
+from refsnn.spec.network import Network, parameters
+
+WEIGHT_LIMIT = 63 / 240
+
+
+@dataclass(frozen=True, eq=False)
+class AdamState:
+    """What Adam remembers: the number of steps so far, and the running means of g and g^2, one array a parameter."""
+
+    step: int
+    first: tuple
+    second: tuple
+
+
+def adam_start(arrays):
+    """The state before the first step: zeros like every parameter."""
+    zeros = tuple(np.zeros_like(array) for array in arrays)
+    return AdamState(0, zeros, zeros)
+
+
+def adam_step(arrays, gradients, state, rate=1.5e-3, decay_first=0.9, decay_second=0.999, epsilon=1e-8):
+    """One step of Adam: lists of arrays and of their gradients -> (new arrays, new state). Kingma & Ba 2015, algorithm 1.
+
+        mu <- b1 mu + (1 - b1) g          nu <- b2 nu + (1 - b2) g^2
+        w  <- w - rate (mu / (1 - b1^n)) / (sqrt(nu / (1 - b2^n)) + epsilon)     in the n-th step
+
+    >>> float(round(adam_step([np.array([1.0])], [np.array([7.0])], adam_start([np.zeros(1)]), 0.1)[0][0][0], 6))
+    0.9
+    """
+    rate = check_number("rate", rate, low=0)
+    step = state.step + 1
+    new, first, second = [], [], []
+    for w, g, mu, nu in zip(arrays, gradients, state.first, state.second):
+        mu = decay_first * mu + (1 - decay_first) * g
+        nu = decay_second * nu + (1 - decay_second) * g**2
+        unbiased_mu, unbiased_nu = mu / (1 - decay_first**step), nu / (1 - decay_second**step)
+        new.append(w - rate * unbiased_mu / (np.sqrt(unbiased_nu) + epsilon))
+        first.append(mu)
+        second.append(nu)
+    return new, AdamState(step, tuple(first), tuple(second))
+
+
+def clip_weights(network, limit=WEIGHT_LIMIT):
+    """Clip W and R of every spiking layer to +-limit; the readout is not clipped (the chip scales it, C1).
+
+    limit: weights above it cannot be written to the chip. Returns a new Network.
+    """
+    clipped = [replace(layer, W=layer.W.clip(-limit, limit), R=None if layer.R is None else layer.R.clip(-limit, limit))
+               for layer in network.layers[:-1]]
+    return Network((*clipped, network.layers[-1]))
+
+
+def update(network, gradient, state, rate):
+    """One training step after the gradient: Adam on every weight, then the clip. Returns (network, state)."""
+    arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)
+    return clip_weights(network.with_parameters(arrays)), state
+
+
+def exponential_rate(epoch, rate=1.5e-3, factor=0.97):
+    """The published schedule: rate times factor^epoch, epoch counted from 0.
+
+    >>> round(exponential_rate(1), 6)
+    0.001455
+    """
+    return rate * factor**epoch
+
+
+def cosine_rate(epoch, epochs, rate=1.5e-3):
+    """Half a cosine from `rate` in epoch 0 towards 0 after the last of `epochs`. Not in the paper.
+
+    >>> round(cosine_rate(5, 10, 1.0), 6)
+    0.5
+    """
+    return rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))

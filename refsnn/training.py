@@ -1,0 +1,185 @@
+"""Training in the loop: images -> spikes -> chip -> trace -> gradient -> weights -> chip, epoch after epoch.
+
+What lives here: the recipe (every setting of a run), one epoch, and the evaluation. No equation does: they are in refsnn.spec and refsnn.chip; and no
+file: refsnn.runs writes checkpoints and results.
+
+Each epoch draws from generators made anew from (seed, purpose, epoch), so the epochs of a run need nothing from the past but weights, Adam's state and the
+number of epochs done.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from refsnn.chip import Chip, Variation
+from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, describe
+from refsnn.spec import (Network, Objective, Surrogate, adam_start, drop_units, encode, forward, loss_and_gradient, parameters, rotate,
+                         scores, update)
+from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
+
+TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
+EVALUATION_BATCH = 500
+PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting of a training run; the defaults were chosen on held-out training images, PRESETS has the paper's.
+
+    data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking layer. rotation in
+    degrees to either side; dropout: share of hidden units; burst: rho_b. rate: first learning rate; schedule "cosine" or "exponential". slope and
+    spike_aware: the surrogate. variation: the chip's imperfections, "ideal", "calibrated" or "uncalibrated". substeps: the chip's grid steps in a dt.
+    holdout: that many of the last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
+    """
+
+    data: str = "sample"
+    substrate: str = "chip"
+    hidden: tuple = (246,)
+    epochs: int = 25
+    batch: int = 100
+    seed: int = 0
+    rotation: float = 12.0
+    dropout: float = 0.1
+    burst: float = 5e-4
+    rate: float = 3e-3
+    schedule: str = "cosine"
+    slope: float = 20.0
+    spike_aware: bool = True
+    variation: str = "calibrated"
+    substeps: int = 8
+    holdout: int = 0
+    evaluate_every: int = 1
+
+    def __post_init__(self):
+        check_choice("substrate", self.substrate, ("chip", "ideal"))
+        check_choice("schedule", self.schedule, ("cosine", "exponential"))
+        check_choice("variation", self.variation, ("ideal", "calibrated", "uncalibrated"))
+        for name in ("epochs", "batch", "substeps", "evaluate_every"):
+            check_count(name, getattr(self, name))
+        for name in ("seed", "holdout"):
+            check_count(name, getattr(self, name), low=0)
+        for name, high in (("rotation", 180), ("dropout", 0.99), ("burst", np.inf), ("rate", np.inf)):
+            check_number(name, getattr(self, name), low=0, high=high)
+        if not isinstance(self.data, str):
+            raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
+        if not self.hidden:
+            raise RangeError("hidden is empty; it needs the number of neurons of one or more layers")
+        for size in self.hidden:
+            check_count("hidden", size)
+        self.surrogate  # checks slope and spike_aware
+
+    @property
+    def surrogate(self):
+        """The Surrogate of this recipe."""
+        return Surrogate(self.slope, self.spike_aware)
+
+    def generator(self, purpose, epoch=0):
+        """The numpy Generator for one purpose in one epoch; no two of them share a stream."""
+        return np.random.default_rng([self.seed, PURPOSES.index(purpose), epoch])
+
+    def learning_rate(self, epoch):
+        """The learning rate of an epoch, counted from 0."""
+        return exponential_rate(epoch, self.rate) if self.schedule == "exponential" else cosine_rate(epoch, self.epochs, self.rate)
+
+
+PRESETS = {
+    "default": {},
+    "published": {"epochs": 100, "rotation": 0.0, "dropout": 0.0, "burst": 5e-4, "rate": 1.5e-3, "schedule": "exponential",
+                  "slope": 50.0, "spike_aware": False},
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The images that a run trains on, and those that it is evaluated on: images (n, H, W) uint8, labels (n,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    evaluation_images: np.ndarray
+    evaluation_labels: np.ndarray
+
+
+def split(recipe, dataset):
+    """The recipe's Split of a dataset: evaluated on the test set, or on `holdout` training images that are then not trained on."""
+    n = len(dataset.train_images)
+    if recipe.holdout >= n:
+        raise RangeError(f"holdout is {recipe.holdout} but there are only {n} training images")
+    images, labels, kept = dataset.train_images, dataset.train_labels, n - recipe.holdout
+    if recipe.holdout:
+        return Split(images[:kept], labels[:kept], images[kept:], labels[kept:])
+    return Split(images, labels, dataset.test_images, dataset.test_labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """A run between two epochs: the weights, Adam's state, and one record an epoch so far, with the seconds that it took."""
+
+    network: Network
+    adam: AdamState
+    history: tuple = ()
+    seconds: tuple = ()
+
+
+class Substrate:
+    """What runs the network forward: an emulated chip, or the ideal model. Both give a trace."""
+
+    def __init__(self, recipe, network):
+        self.chip = None
+        if recipe.substrate == "chip":
+            variation = getattr(Variation, recipe.variation)()
+            self.chip = Chip.sample(recipe.generator("chip"), network, variation, substeps=recipe.substeps)
+
+    def forward(self, network, x, rng, training=False):
+        """x (T, B, M) -> one Trace a layer. The ideal model gets tie-breaking noise in training; a chip brings its own."""
+        if self.chip is not None:
+            return self.chip.forward(network, x, rng)
+        K = network.layers[-1].W.shape[1]
+        noise = rng.normal(0, TIE_BREAKING_NOISE, (*x.shape[:2], K)).astype(x.dtype) if training else None
+        return forward(network, x, noise)
+
+
+def start(recipe, images, labels):
+    """The Progress before the first epoch: fresh weights for the size of the images and the number of classes."""
+    sizes = (images[0].size, *recipe.hidden, int(labels.max()) + 1)
+    network = Network.initialise(recipe.generator("weights"), sizes, dtype=np.float32)
+    return Progress(network, adam_start(parameters(network.layers)))
+
+
+def train_epoch(recipe, progress, substrate, images, labels, report=lambda done, total: None):
+    """One epoch over images (n, H, W) uint8 and labels (n,): returns (network, adam, record of means). SPEC section 4."""
+    epoch = len(progress.history)
+    rng, noise = recipe.generator("augmentation", epoch), recipe.generator("noise", epoch)
+    order = recipe.generator("order", epoch).permutation(len(images))
+    network, adam, rate = progress.network, progress.adam, recipe.learning_rate(epoch)
+    objective = Objective(burst=recipe.burst)
+    loss_sum = correct = spikes = 0
+    for first in range(0, len(order), recipe.batch):
+        chosen = order[first:first + recipe.batch]
+        batch = images[chosen]
+        if recipe.rotation:
+            batch = rotate(batch, rng.uniform(-recipe.rotation, recipe.rotation, len(batch)))
+        thinned = network
+        if recipe.dropout:
+            thinned = drop_units(network, [rng.random(size) >= recipe.dropout for size in recipe.hidden])
+        x = encode(batch, dtype=np.float32)                                      # (T, B, M)
+        trace = substrate.forward(thinned, x, noise, training=True)
+        loss, gradient, _ = loss_and_gradient(thinned, x, labels[chosen], trace, objective, recipe.surrogate)
+        network, adam = update(network, gradient, adam, rate)
+        loss_sum += loss * len(chosen)
+        correct += int((scores(trace[-1].membrane, objective).argmax(axis=1) == labels[chosen]).sum())
+        spikes += sum(float(layer.spikes.sum()) for layer in trace[:-1])
+        report(first + len(chosen), len(order))
+    n = len(order)
+    return network, adam, {"loss": loss_sum / n, "train_accuracy": correct / n, "train_hidden_spikes": spikes / n}
+
+
+def evaluate(network, substrate, images, labels, rng):
+    """Accuracy and mean number of hidden spikes an image, without dropout or augmentation: (float, float)."""
+    correct = spikes = 0
+    for first in range(0, len(images), EVALUATION_BATCH):
+        x = encode(images[first:first + EVALUATION_BATCH], dtype=np.float32)     # (T, B, M)
+        trace = substrate.forward(network, x, rng)
+        decision = scores(trace[-1].membrane, Objective()).argmax(axis=1)        # (B,)
+        correct += int((decision == labels[first:first + EVALUATION_BATCH]).sum())
+        spikes += sum(float(layer.spikes.sum()) for layer in trace[:-1])
+    return correct / len(images), spikes / len(images)

@@ -1,0 +1,100 @@
+"""E17 against scipy, E18 against its formula, and the rotation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import zoom
+
+from refsnn import DtypeError, RangeError, ShapeError, downscale, encode
+from refsnn.datasets import load
+from refsnn.spec.encoding import latency, rotate
+from refsnn.verify.strategies import generators
+
+
+@pytest.mark.parametrize(("crop", "side"), [(2, 24), (0, 28)])
+@given(rng=generators(), smooth=st.booleans())
+def test_downscale_equals_scipy_zoom_bit_for_bit(crop, side, rng, smooth):
+    images = rng.integers(0, 256, (5, 28, 28), np.uint8)
+    if smooth:  # strokes on a black ground, as digits are
+        images[rng.random(images.shape) < 0.7] = 0
+    expected = [zoom(image[crop:crop + side, crop:crop + side], 16 / side, order=3) for image in images]
+    np.testing.assert_array_equal(downscale(images, crop), expected)
+
+
+def test_a_white_pixel_spikes_first_and_the_code_shifts_by_a_constant():
+    assert latency(np.array(1.0)) == 8e-6 * np.log(1 / 0.8)
+    images = np.array([[[255, 200]], [[200, 150]]], np.uint8)
+    together, alone = encode(images), encode(images[1:])
+    assert together[0, 0, 0] == 1
+    np.testing.assert_array_equal(together[:, 1:], alone)
+
+
+@given(st.integers(0, 255))
+def test_the_bin_of_a_pixel_is_the_floor_of_its_latency(pixel):
+    x = encode(np.full((1, 1, 1), pixel, np.uint8), steps=200)
+    intensity = pixel / 255
+    if pixel <= 51:                 # 51 / 255 = 0.2: the integrator reaches the threshold after infinite time
+        assert x.sum() == 0
+    else:
+        t = 8e-6 * (np.log(intensity / (intensity - 0.2)) - np.log(1 / 0.8))
+        assert x.sum() == 1 and x[int(np.floor(t / 1.7e-6 + 1e-12)), 0, 0] == 1
+
+
+def test_late_spikes_are_dropped():
+    dim = np.full((1, 1, 1), 60, np.uint8)              # bin 7
+    assert encode(dim, steps=8).sum() == 1
+    assert encode(dim, steps=7).sum() == 0
+
+
+@given(generators(), st.sampled_from([np.float32, np.float64]))
+def test_encode_gives_at_most_one_spike_a_pixel_in_the_dtype_asked_for(rng, dtype):
+    images = rng.integers(0, 256, (4, 5, 6), np.uint8)
+    x = encode(images, dtype=dtype)
+    assert x.shape == (20, 4, 30) and x.dtype == dtype
+    assert set(np.unique(x)) <= {0.0, 1.0} and x.sum(axis=0).max() <= 1
+
+
+def test_the_sample_has_56_input_spikes_an_image():
+    x = encode(load("sample").train_images[:2000], dtype=np.float32)
+    assert abs(x.sum() / 2000 - 56.4) < 1.5  # 56.4 over the whole training set; std of this mean is 0.4
+
+
+def test_rotation_by_quarter_turns_is_exact():
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16), np.uint8)
+    for turns in range(4):
+        turned = rotate(images, np.full(3, 90.0 * turns))
+        np.testing.assert_array_equal(turned, np.rot90(images, turns, axes=(1, 2)))
+
+
+def test_rotation_fills_with_zero_and_takes_the_nearest_pixel():
+    images = np.full((1, 16, 16), 9, np.uint8)
+    turned = rotate(images, np.array([45.0]))
+    assert turned[0, 0, 0] == 0 and turned[0, 8, 8] == 9
+    assert set(np.unique(turned)) == {0, 9}
+
+
+def test_images_turn_by_their_own_angles():
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16), np.uint8)
+    both = rotate(images, np.array([10.0, -7.0]))
+    np.testing.assert_array_equal(both[1:], rotate(images[1:], np.array([-7.0])))
+
+
+@pytest.mark.parametrize(("function", "arguments", "error", "message"), [
+    (encode, (np.zeros((2, 4), np.uint8),), ShapeError, "3 axes"),
+    (encode, (np.zeros((2, 4, 4)),), DtypeError, "uint8"),
+    (encode, ([[[1]]],), DtypeError, "numpy array"),
+    (encode, (np.zeros((0, 4, 4), np.uint8),), ShapeError, "empty"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 1), RangeError, "steps is 1"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 0.0), RangeError, "dt"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, -1.0), RangeError, "tau_in"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 1e-6, np.int64), DtypeError, "int64"),
+    (downscale, (np.zeros((1, 28, 20), np.uint8),), ShapeError, "square"),
+    (downscale, (np.zeros((1, 7, 7), np.uint8),), ShapeError, "4 pixels"),
+    (downscale, (np.zeros((1, 28, 28), np.uint8), -1), RangeError, "crop"),
+    (rotate, (np.zeros((2, 4, 4), np.uint8), np.zeros(3)), ShapeError, "2 images"),
+    (rotate, (np.zeros((1, 4, 4), np.uint8), np.array([np.nan])), RangeError, "NaN"),
+])
+def test_bad_input_is_named(function, arguments, error, message):
+    with pytest.raises(error, match=message):
+        function(*arguments)

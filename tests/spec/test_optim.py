@@ -1,0 +1,57 @@
+"""Adam against plain Python, the clip, and the schedules."""
+
+import math
+
+import numpy as np
+import pytest
+
+from refsnn import Network, RangeError
+from refsnn.spec import adam_start, adam_step, loss_and_gradient, parameters, update
+from refsnn.spec.optim import WEIGHT_LIMIT, cosine_rate, exponential_rate
+
+
+def scalar_adam(w, gradients, rate):
+    mu = nu = 0.0
+    for n, g in enumerate(gradients, 1):
+        mu, nu = 0.9 * mu + 0.1 * g, 0.999 * nu + 0.001 * g * g
+        w -= rate * (mu / (1 - 0.9**n)) / (math.sqrt(nu / (1 - 0.999**n)) + 1e-8)
+    return w
+
+
+def test_ten_steps_of_adam_equal_plain_python():
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=(2, 3)), rng.normal(size=(10, 2, 3))
+    arrays, state = [start], adam_start([start])
+    for g in gradients:
+        arrays, state = adam_step(arrays, [g], state, 0.01)
+    expected = [[scalar_adam(start[i, j], gradients[:, i, j], 0.01) for j in range(3)] for i in range(2)]
+    np.testing.assert_allclose(arrays[0], expected, rtol=1e-13)
+    assert state.step == 10
+
+
+def test_a_step_changes_none_of_its_arguments():
+    w, g = np.ones(3), np.ones(3)
+    state = adam_start([w])
+    adam_step([w], [g], state, 0.1)
+    assert w.tolist() == g.tolist() == [1, 1, 1] and state.step == 0 and not state.first[0].any()
+
+
+def test_hidden_weights_are_clipped_and_the_readout_is_not():
+    network = Network.initialise(np.random.default_rng(0), (4, 5, 3), recurrent=True, dtype=np.float32)
+    network = network.with_parameters([array + np.float32(1) for array in parameters(network.layers)])
+    x = np.ones((5, 2, 4), np.float32)
+    _, gradient, _ = loss_and_gradient(network, x, np.array([0, 1]))
+    network, _ = update(network, gradient, adam_start(parameters(network.layers)), np.float64(1e-3))
+    W, R, W_out = parameters(network.layers)
+    assert W.max() == R.max() == np.float32(WEIGHT_LIMIT) and W_out.max() > 0.9
+    assert {array.dtype for array in (W, R, W_out)} == {np.dtype(np.float32)}
+
+
+def test_the_published_schedule_and_the_cosine():
+    assert exponential_rate(0) == 1.5e-3 and exponential_rate(10) == pytest.approx(1.5e-3 * 0.97**10)
+    assert cosine_rate(0, 40) == 1.5e-3 and cosine_rate(20, 40) == pytest.approx(0.75e-3) and cosine_rate(39, 40) > 0
+
+
+def test_a_rate_that_means_nothing_is_refused():
+    with pytest.raises(RangeError, match="rate"):
+        adam_step([np.ones(1)], [np.ones(1)], adam_start([np.ones(1)]), float("nan"))

@@ -1,0 +1,239 @@
+"""Training in the loop: the recipe, runs that stop and go on, what the command line says."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import refsnn
+from refsnn import DataError, DtypeError, RangeError
+from refsnn.__main__ import main
+from refsnn.datasets import load
+from refsnn.files import npz_bytes
+from refsnn.runs import Silence, checkpoints, load_checkpoint, train
+from refsnn.spec import parameters
+from refsnn.training import PRESETS, Recipe, Substrate, evaluate, split, start, train_epoch
+
+
+@pytest.fixture(scope="module")
+def few_images(tmp_path_factory):
+    """The path of an .npz with 300 training and 100 test images of the sample."""
+    sample = load()
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    path.write_bytes(npz_bytes({"train_images": sample.train_images[:300], "train_labels": sample.train_labels[:300],
+                                "test_images": sample.test_images[:100], "test_labels": sample.test_labels[:100]}))
+    return str(path)
+
+
+@pytest.fixture()
+def small(few_images):
+    """A recipe that takes a second: 300 images, 40 hidden neurons, 3 epochs."""
+    return Recipe(data=few_images, hidden=(40,), epochs=3, batch=50, substeps=2)
+
+
+def without_timing(folder):
+    results = json.loads((folder / "results.json").read_text())
+    results.pop("timing")
+    return results
+
+
+def final_weights(folder):
+    _, progress = load_checkpoint(checkpoints(folder)[-1])
+    return [*parameters(progress.network.layers), *progress.adam.first, *progress.adam.second]
+
+
+def assert_same_run(one, other):
+    assert without_timing(one) == without_timing(other)
+    for a, b in zip(final_weights(one), final_weights(other)):
+        np.testing.assert_array_equal(a, b)
+
+
+class StopAfter(Silence):
+    """A report that behaves like Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch, images):
+        self.stop = (epoch, images)
+
+    def batch(self, epoch, done, total):
+        if (epoch, done) == self.stop:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("changes", [{}, {"substrate": "ideal"}, {"hidden": (30, 20), "rotation": 0.0, "dropout": 0.0}])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_run_that_is_stopped_and_resumed_has_the_same_bits(small, tmp_path, changes, epoch):
+    recipe = replace(small, **changes)
+    train(recipe, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "stopped", report=StopAfter(epoch, 150))
+    train(recipe, tmp_path / "stopped", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+def test_a_killed_process_leaves_a_run_that_goes_on_to_the_same_bits(small, tmp_path):
+    recipe = replace(small, epochs=6)
+    arguments = ["--data", recipe.data, "--hidden", "40", "--epochs", "6", "--batch", "50", "--substeps", "2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
+    command = [sys.executable, "-m", "refsnn", "train", *arguments, "--out", str(tmp_path / "killed")]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while len(checkpoints(tmp_path / "killed")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    train(recipe, tmp_path / "whole")
+    assert main(["train", "--resume", "--out", str(tmp_path / "killed")]) == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(small, tmp_path, capsys):
+    train(small, tmp_path / "whole")
+    train(small, tmp_path / "damaged")
+    newest = checkpoints(tmp_path / "damaged")[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    with pytest.raises(DataError, match=newest.name):
+        load_checkpoint(newest)
+    assert main(["train", "--resume", "--out", str(tmp_path / "damaged")]) == 0
+    assert newest.name in capsys.readouterr().err
+    assert_same_run(tmp_path / "whole", tmp_path / "damaged")
+
+
+@pytest.mark.long
+def test_any_single_bit_flip_in_a_checkpoint_is_noticed_or_harmless(small, tmp_path):
+    train(replace(small, epochs=1, hidden=(3,)), tmp_path)
+    path = checkpoints(tmp_path)[0]
+    sound = path.read_bytes()
+    before = final_weights(tmp_path)
+    for position in np.random.default_rng(0).integers(0, len(sound) * 8, 2000):
+        content = bytearray(sound)
+        content[position // 8] ^= 1 << (position % 8)
+        path.write_bytes(content)
+        try:
+            _, progress = load_checkpoint(path)
+        except DataError:
+            continue
+        for a, b in zip(before, parameters(progress.network.layers)):      # a flip in the archive's time stamps, say
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(small, tmp_path):
+    train(small, tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(DataError, match="holds a run already"):
+        train(small, tmp_path)
+    with pytest.raises(RangeError, match="seed 0, not 1"):
+        train(replace(small, seed=1), tmp_path, resume=True)
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+def test_results_hold_settings_accuracy_spikes_and_the_chips_cost(small, tmp_path):
+    results = train(replace(small, evaluate_every=2), tmp_path)
+    assert results == json.loads((tmp_path / "results.json").read_text())
+    assert results["recipe"]["seed"] == 0 and results["versions"]["numpy"] == np.__version__
+    assert [("accuracy" in record) for record in results["history"]] == [False, True, True]
+    assert results["accuracy"] == results["history"][-1]["accuracy"] > 0.2 and results["hidden_spikes"] > 0
+    assert round(results["chip"]["inference_joules_per_image"] * 1e6, 2) == 2.36
+    assert results["chip"]["training_seconds"] == pytest.approx(3 * 300 * 200e-6)
+    assert len(results["timing"]["epoch_seconds"]) == 3
+
+
+def test_only_the_newest_two_checkpoints_are_kept_and_nothing_temporary(small, tmp_path):
+    train(small, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-0002.npz", "checkpoint-0003.npz", "results.json"]
+
+
+def test_held_out_images_are_not_trained_on_and_the_test_set_is_not_touched():
+    sample = load()
+    data = split(Recipe(holdout=2000), sample)
+    np.testing.assert_array_equal(data.images, sample.train_images[:8000])
+    np.testing.assert_array_equal(data.evaluation_images, sample.train_images[8000:])
+    with pytest.raises(RangeError, match="holdout"):
+        split(Recipe(holdout=10000), sample)
+
+
+def test_the_published_recipe_is_the_papers():
+    recipe = Recipe(**PRESETS["published"])
+    assert (recipe.epochs, recipe.batch, recipe.rate, recipe.schedule) == (100, 100, 1.5e-3, "exponential")
+    assert recipe.surrogate.slope == 50 and not recipe.surrogate.spike_aware and recipe.burst == 5e-4
+    assert recipe.learning_rate(2) == 1.5e-3 * 0.97**2
+
+
+@pytest.mark.parametrize("substrate", ["chip", "ideal"])
+def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate):
+    sample = load()
+    recipe = Recipe(**PRESETS["published"] | {"substrate": substrate, "substeps": 2, "rate": 5e-3})
+    images, labels = sample.train_images[:1000], sample.train_labels[:1000]
+    progress = start(recipe, images, labels)
+    board = Substrate(recipe, progress.network)
+    for _ in range(3):
+        network, adam, record = train_epoch(recipe, progress, board, images, labels)
+        progress = replace(progress, network=network, adam=adam, history=(*progress.history, record))
+    accuracy, spikes = evaluate(progress.network, board, images, labels, np.random.default_rng(0))
+    assert accuracy > 0.6 and spikes > 1      # 0.1 is chance, and where a dead start stays
+
+
+@pytest.mark.long
+def test_the_default_recipe_reaches_94_5_percent_in_the_loop(tmp_path):
+    assert train(Recipe(), tmp_path)["accuracy"] >= 0.945
+
+
+@pytest.mark.parametrize(("changes", "error"), [
+    ({"substrate": "gpu"}, RangeError), ({"schedule": "step"}, RangeError), ({"variation": "perfect"}, RangeError),
+    ({"epochs": 0}, RangeError), ({"epochs": 1.5}, DtypeError), ({"hidden": ()}, RangeError), ({"hidden": (0,)}, RangeError),
+    ({"rotation": -1.0}, RangeError), ({"dropout": 1.0}, RangeError), ({"burst": float("nan")}, RangeError), ({"rate": -1.0}, RangeError),
+    ({"slope": 0.0}, RangeError), ({"seed": -1}, RangeError), ({"data": 5}, DtypeError), ({"spike_aware": "yes"}, DtypeError),
+])
+def test_a_setting_that_means_nothing_is_refused(changes, error):
+    with pytest.raises(error, match=next(iter(changes))):
+        Recipe(**changes)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--epochs", "0"], "RangeError: epochs is 0"),
+    (["--dropout", "2"], "RangeError: dropout"),
+    (["--data", "nowhere.npz"], "DataError: nowhere.npz"),
+    (["--data", "nowhere"], "DataError: nowhere is no folder"),
+    (["--resume", "--out", "nowhere"], "DataError: nowhere holds no checkpoint"),
+    (["--holdout", "10000"], "RangeError: holdout"),
+    (["--rate", "nan"], "RangeError: rate"),
+    (["--out", "a_file", "--epochs", "1"], "Error"),
+])
+def test_the_command_line_says_one_line_and_exits_2(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a_file").write_text("")
+    assert main(["train", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file"]
+
+
+def test_an_unknown_option_exits_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--wings", "2"])
+    assert stop.value.code == 2
+
+
+def test_ctrl_c_says_how_to_go_on(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("refsnn.__main__.train", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(["train", "--out", str(tmp_path / "run")]) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_the_command_line_trains_reports_and_numbers_its_folders(few_images, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = ["--data", few_images, "--hidden", "20", "10", "--epochs", "1", "--substeps", "1", "--no-spike-aware"]
+    assert main(["train", *options]) == 0 and main(["train", *options]) == 0 and main(["train", "--resume"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"epoch +1/1  loss \d", out) and "test accuracy on the chip" in out and "11.8 us" in out and "2.36 uJ" in out
+    assert sorted(path.name for path in Path("refsnn-runs").iterdir()) == ["001", "002"]
+    results = [json.loads(Path(f"refsnn-runs/{run}/results.json").read_text()) for run in ("001", "002")]
+    assert results[0]["recipe"]["hidden"] == [20, 10] and results[0]["history"] == results[1]["history"]
