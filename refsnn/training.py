@@ -35,12 +35,12 @@ class Recipe:
     data: str = "sample"
     substrate: str = "chip"
     hidden: tuple = (246,)
-    epochs: int = 25
+    epochs: int = 15
     batch: int = 100
     seed: int = 0
     rotation: float = 12.0
     dropout: float = 0.1
-    burst: float = 5e-4
+    burst: float = 2e-3
     rate: float = 3e-3
     schedule: str = "cosine"
     slope: float = 20.0

@@ -1,0 +1,52 @@
+"""Files are whole or not there, and are not believed beyond what they hold."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from refsnn import DataError
+from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "results.json"
+    write_atomically(path, "old")
+
+    def full_disk(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"] and path.read_text() == "old"
+
+
+def test_arrays_come_back_from_an_npz_and_equal_arrays_give_equal_bytes(tmp_path):
+    arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], np.uint8)}
+    path = tmp_path / "a.npz"
+    path.write_bytes(npz_bytes(arrays))
+    back = read_npz(path)
+    assert list(back) == ["a", "b"] and npz_bytes(back) == npz_bytes(arrays)
+    with np.load(path) as loaded:
+        np.testing.assert_array_equal(loaded["a"], arrays["a"])
+
+
+@pytest.mark.parametrize("claim", [(2**60,), (2**62, 8), (-1,), (3,)])
+def test_a_header_that_claims_other_than_what_follows_is_refused(claim):
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"descr": "<f8", "fortran_order": False, "shape": claim})
+    npy.write(bytes(16))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.npy", npy.getvalue())
+    with pytest.raises(DataError, match="claims"), damage_is_data_error("a.npz"):
+        read_npz(file)
+
+
+def test_objects_are_never_unpickled():
+    file = io.BytesIO()
+    np.savez(file, a=np.array([{}], dtype=object))
+    with pytest.raises(DataError, match="dtype object"), damage_is_data_error("a.npz"):
+        read_npz(file)
