@@ -41,7 +41,7 @@ class Recipe:
     rotation: float = 12.0
     dropout: float = 0.1
     burst: float = 2e-3
-    rate: float = 3e-3
+    rate: float = 2e-3
     schedule: str = "cosine"
     slope: float = 20.0
     spike_aware: bool = True

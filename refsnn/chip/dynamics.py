@@ -2,29 +2,31 @@
 
     symbol    code        unit     shape     meaning
     tau_m     tau_mem     s        (N,)      the neuron's own membrane time constant
-    tau_s     tau_syn     s        (N,)      its synaptic time constant
+    tau_s     tau_exc, tau_inh  s  (N,)      its synaptic time constants, excitatory and inhibitory
+    V_leak    leak        theta    (N,)      resting potential
     h         h           s        scalar    grid step dt / M
     M         substeps    1        scalar    grid steps in a time step, 8
-    a, b      a, b        1        (N,)      decay of current and membrane over h
-    c         c           s        (N,)      membrane gained in h from a unit of current
-    kappa     kappa       1/s      (N,)      current a spike through weight 1 adds
-    I, V      I, V        theta/s, theta  (B,N)  current and membrane
+    a, b      a_exc, a_inh, b  1   (N,)      decay of currents and membrane over a step
+    c         transfer    s        (N,)      membrane gained in a step from a unit of current
+    kappa     kappa       1/s      (N,)      current that a spike through weight 1 adds
+    I         I_exc, I_inh  theta  (B,N)     currents, as the membrane that they add in one grid step: c(h) times theta/s
+    U         U           theta    (B,N)     membrane above its resting potential, V - V_leak
 
-Between events     tau_s dI/dt = -I        tau_m dV/dt = -V + tau_m I
+Between events     tau_s dI/dt = -I  (either kind)        tau_m dV/dt = -(V - V_leak) + tau_m (I_exc + I_inh)
 
-a linear system, so a grid step is exact:     I <- a I,     V <- b V + c I,     c = integral_0^h exp(-(h-s)/tau_m) exp(-s/tau_s) ds
+a linear system, so a grid step is exact:     I <- a I,     U <- b U + c I,     c = integral_0^h exp(-(h-s)/tau_m) exp(-s/tau_s) ds
 
 A spike that arrives adds kappa w to I with kappa = 1 / c(dt) at nominal time constants. Then V = w one dt later, as in the ideal model, and a chip without
-imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at on the grid: a spike is late by less than h.
+imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at on the grid: a spike is late by less than h, and the error
+of a run falls with the first power of h.
+
+Where input comes on the time steps only (the first layer of a chip), most neurons are far from their thresholds: they take each dt in one exact step, and only
+those that may cross, or are in their refractory time, walk the grid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-
-
-NOBODY = np.empty(0, int)
-
 
 def transfer(h, tau_mem, tau_syn):
     """c: the membrane that a unit of current leaves after the time h, in seconds. SPEC C3.
@@ -44,70 +46,202 @@ def transfer(h, tau_mem, tau_syn):
 
 @dataclass(frozen=True, eq=False)
 class Circuits:
-    """The analog neurons of one layer: their own parameters, (N,) each, in seconds and theta.
+    """The analog neurons of one layer and their synapses: their own parameters, in seconds and theta; (N,) but where it says otherwise.
 
-    threshold inf: a readout, which never spikes. kappa (N,) is nominal, times the neuron's synaptic gain.
+    threshold inf: a readout, or a dead neuron, which never spikes. sample_time: how late the membrane is sampled. weights (2, M, N) and recurrent
+    (2, N, N) or None: current that a spike adds, theta/s, the excitatory part first.
     """
 
     tau_mem: np.ndarray
-    tau_syn: np.ndarray
-    kappa: np.ndarray
+    tau_exc: np.ndarray
+    tau_inh: np.ndarray
+    leak: np.ndarray
     threshold: np.ndarray
-    refractory: float
+    reset: np.ndarray
+    refractory: np.ndarray
+    sample_time: np.ndarray
+    weights: np.ndarray
+    recurrent: np.ndarray | None
 
 
-def arriving_input(drive, g, substeps):
-    """Input of grid step g when spikes come on the time steps: drive (T, B, N) at g = k M, None in between."""
-    return drive[g // substeps] if g % substeps == 0 else None
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The grid of a simulation: T time steps of `dt` seconds, M grid steps each."""
+
+    steps: int
+    substeps: int
+    dt: float
+
+    @property
+    def h(self):
+        """One grid step in seconds."""
+        return self.dt / self.substeps
+
+    def round(self, seconds, low):
+        """Times to whole grid steps, `low` at least."""
+        return np.maximum(np.rint(seconds / self.h).astype(int), low)
 
 
-def arriving_events(events, g, weights, B):
-    """Input of grid step g from spikes on the grid: events[g] as run_circuits returns them; (B, N), or None where nobody spiked."""
-    if len(events[g]) == 0:
-        return None
-    batch, unit = np.divmod(events[g], len(weights))
-    arriving = np.zeros((B, weights.shape[1]), weights.dtype)      # (B, N)
-    np.add.at(arriving, batch, weights[unit])
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The exact transition over one step: currents decay by a_exc and a_inh, U by b, and gains c_exc I_exc + c_inh I_inh; (N,) each. SPEC C3."""
+
+    a_exc: np.ndarray
+    a_inh: np.ndarray
+    b: np.ndarray
+    c_exc: np.ndarray
+    c_inh: np.ndarray
+
+    @classmethod
+    def over(cls, seconds, circuits, unit, dtype):
+        """The step over some seconds; unit: the step over which currents are counted, so c = transfer(seconds) / transfer(unit)."""
+        c_exc, c_inh = (transfer(seconds, circuits.tau_mem, tau) / transfer(unit, circuits.tau_mem, tau)
+                        for tau in (circuits.tau_exc, circuits.tau_inh))
+        decays = (np.exp(-seconds / tau) for tau in (circuits.tau_exc, circuits.tau_inh, circuits.tau_mem))
+        return cls(*(array.astype(dtype) for array in (*decays, c_exc, c_inh)))
+
+    def of(self, unit):
+        """The same step for some of the neurons: unit (n,) indices below N."""
+        return Step(*(getattr(self, field.name)[unit] for field in fields(self)))
+
+    def take(self, U, I_exc, I_inh):
+        """Take the step, in place; (B, N) each, or (n,) for a step of n neurons."""
+        U *= self.b
+        U += self.c_exc * I_exc
+        U += self.c_inh * I_inh
+        I_exc *= self.a_exc
+        I_inh *= self.a_inh
+
+
+@dataclass(frozen=True, eq=False)
+class Firing:
+    """How the neurons fire, (N,) each: threshold and reset above rest, refractory time and lateness of the samples in grid steps. SPEC C4, C5."""
+
+    threshold: np.ndarray
+    reset: np.ndarray
+    hold: np.ndarray
+    late: np.ndarray
+
+    @classmethod
+    def on(cls, grid, circuits, dtype):
+        """The firing of these circuits on a grid."""
+        return cls(*((level - circuits.leak).astype(dtype) for level in (circuits.threshold, circuits.reset)),
+                   grid.round(circuits.refractory, 1), np.minimum(grid.round(circuits.sample_time, 0), grid.substeps - 1))
+
+
+def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
+    """Run one layer over the grid. SPEC C3, C4, C8.
+
+    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(g) (2, B, N) in grid step g. kicks: None or (T, B, N),
+    the membrane noise, added at the end of every time step. Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a
+    spike at that very instant, and events: for every grid step the flat indices into (B, N) of the neurons that spiked.
+    """
+    dtype = circuits.weights.dtype
+    U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
+    release = np.zeros(shape, int)                       # (B, N) grid step at which a neuron's refractory time ends
+    firing = Firing.on(grid, circuits, dtype)
+    samples, events, sources = np.empty((grid.steps, *shape), dtype), [], []               # (T, B, N)
+    if arriving is not None:
+        sources.append(arriving)
+    if circuits.recurrent is not None:
+        sources.append(arriving_events(events, charge(circuits.recurrent, circuits, grid.h), shape[0]))
+    stride, leap = (Step.over(seconds, circuits, grid.h, dtype) for seconds in (grid.h, grid.dt))
+    within = [Step.over(m * grid.h, circuits, grid.h, dtype) for m in range(1, grid.substeps + 1)]
+    highest = np.max([step.c_exc for step in within], axis=0)                              # (N,)
+    least = np.min([step.c_inh / step.c_exc for step in within], axis=0)                   # (N,)
+    for k in range(grid.steps):
+        # record
+        samples[k] = U
+        # input
+        if drive is not None:
+            I_exc += drive[0][k]
+            I_inh += drive[1][k]
+        # decay, integrate: those that may cross walk the grid, the others leap
+        if sources or firing.late.any():
+            walking = np.arange(U.size)
+        else:
+            # for every m, c_exc I_exc + c_inh I_inh <= c_exc (I_exc + least I_inh), as I_inh <= 0; the margin covers the other order of rounding
+            bound = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0)      # (B, N)
+            walking = np.flatnonzero((bound > firing.threshold - 1e-4) | (release > k * grid.substeps))
+        state = [array.ravel()[walking] for array in (U, I_exc, I_inh, release)]           # (n,) each
+        leap.take(U, I_exc, I_inh)
+        walk(k, grid, walking, state, stride, firing, sources, events, samples[k])
+        for array, walked in zip((U, I_exc, I_inh, release), state):
+            array.ravel()[walking] = walked
+        # noise
+        if kicks is not None:
+            U += np.where(release > (k + 1) * grid.substeps, 0, kicks[k])
+    samples += circuits.leak.astype(dtype)
+    return samples, events
+
+
+def walk(k, grid, walking, state, stride, firing, sources, events, samples):
+    """Take n neurons over the grid steps of time step k, in place. SPEC C4.
+
+    walking (n,): their flat indices into (B, N), all of them where there are sources (functions of the grid step that give arriving charge). state: their U,
+    I_exc, I_inh, release, (n,) each. Appends to events; writes the samples (B, N) that are taken later than at k dt.
+    """
+    U, I_exc, I_inh, release = state
+    unit = walking % len(firing.hold)                                                      # (n,)
+    step, threshold, reset, hold, late = stride.of(unit), *(getattr(firing, field.name)[unit] for field in fields(firing))
+    anyone_late = late.any()
+    for g in range(k * grid.substeps, (k + 1) * grid.substeps):
+        # record
+        if anyone_late and g > k * grid.substeps:
+            sampled = late == g % grid.substeps
+            samples.ravel()[walking[sampled]] = U[sampled]
+        # threshold
+        spiked = np.flatnonzero((U > threshold) & (release <= g))
+        release[spiked] = g + hold[spiked]
+        events.append(walking[spiked])
+        # input
+        for source in sources:
+            charged = source(g)
+            if charged is not None:
+                I_exc += charged[0].ravel()
+                I_inh += charged[1].ravel()
+        # decay, integrate
+        step.take(U, I_exc, I_inh)
+        # reset, and hold for the refractory time
+        np.copyto(U, reset, where=release > g)
+
+
+def arriving_input(x, weights):
+    """Charge of spikes that come on the time steps: x (T, B, M), weights (2, M, N) as charge gives them -> two arrays (T, B, N)."""
+    T, B, M = x.shape
+    # one product over all time steps: a matrix product a step would have the threads of BLAS wait for each other T times
+    return tuple((x.reshape(T * B, M) @ rows).reshape(T, B, -1) for rows in weights)
+
+
+def arriving_events(events, weights, B):
+    """Charge of spikes on the grid, as a function of the grid step: (2, B, N), or None where nobody spiked.
+
+    events: flat indices into (B, M) for every grid step, as run_circuits returns, or is making, them; weights (2, M, N) as charge gives them.
+    """
+    M, N = weights.shape[1:]
+
+    def arriving(g):
+        if len(events[g]) == 0:
+            return None
+        batch, unit = np.divmod(events[g], M)
+        charges = np.zeros((2, B, N), weights.dtype)               # (2, B, N)
+        for charged, rows in zip(charges, weights):
+            np.add.at(charged, batch, rows[unit])
+        return charges
+
     return arriving
 
 
-def run_circuits(circuits, arriving, steps, substeps, dt, shape, dtype, R=None):
-    """Run one layer for `steps` time steps of `substeps` grid steps each. SPEC C3, C4.
+def charge(weights, circuits, h):
+    """Weights (2, M, N) in theta/s as the membrane that they add in the first grid step: the unit in which run_circuits keeps currents."""
+    c = np.stack([transfer(h, circuits.tau_mem, tau) for tau in (circuits.tau_exc, circuits.tau_inh)])     # (2, N)
+    return weights * c[:, None].astype(weights.dtype)
 
-    arriving(g): weighted input (B, N) of grid step g, or None. shape: (B, N). R (N, N) or None: recurrent weights, without delay.
-    Returns samples (T, B, N), the membrane at k dt before the reset of a spike at that very instant, and events: for every grid step the flat
-    indices into (B, N) of the neurons that spiked.
+
+def membrane_kicks(normal, circuits, grid, noise):
+    """Standard normal draws (T, B, N) as membrane noise: with one kick a time step a resting membrane has the std `noise` in theta. SPEC C8.
+
+    Between two kicks the membrane forgets exp(-dt/tau_m); the kicks must make up for that: noise sqrt(1 - exp(-2 dt/tau_m)).
     """
-    h = dt / substeps
-    # the current is kept in units of the membrane it adds in one grid step, c I, which saves a product in the innermost loop of training
-    a, b = (np.exp(-h / tau).astype(dtype) for tau in (circuits.tau_syn, circuits.tau_mem))                         # (N,)
-    gain = (circuits.kappa * transfer(h, circuits.tau_mem, circuits.tau_syn)).astype(dtype)                          # (N,)
-    threshold = circuits.threshold.astype(dtype)                                           # (N,)
-    hold = max(1, round(circuits.refractory / h))        # grid steps for which a reset membrane is held
-    samples = np.empty((steps, *shape), dtype)                                             # (T, B, N)
-    I, V = np.zeros(shape, dtype), np.zeros(shape, dtype)                                  # (B, N)
-    above = np.empty(shape, bool)                                                          # (B, N)
-    events, held = [], []                                # held: (grid step of release, indices) of neurons in their refractory time
-    for g in range(steps * substeps):
-        # record
-        if g % substeps == 0:
-            samples[g // substeps] = V
-        # threshold
-        np.greater(V, threshold, out=above)
-        spiked = np.flatnonzero(above) if above.any() else NOBODY
-        events.append(spiked)
-        # input
-        for drive in (arriving(g), None if R is None else arriving_events(events, g, R, len(V))):
-            if drive is not None:
-                I += gain * drive
-        # decay, integrate
-        V *= b
-        V += I
-        I *= a
-        # reset, and hold for the refractory time
-        held = [entry for entry in held if entry[0] > g]
-        if len(spiked):
-            held.append((g + hold, spiked))
-        for _, silenced in held:
-            V.ravel()[silenced] = 0
-    return samples, events
+    strength = noise * np.sqrt(-np.expm1(-2 * grid.dt / circuits.tau_mem))                 # (N,)
+    return normal * strength.astype(normal.dtype)

@@ -1,6 +1,6 @@
 """The chip as a whole: weights, converters, the fixed pattern, its errors."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from refsnn import Chip, DtypeError, Network, RangeError, ShapeError, Variation, forward, loss_and_gradient
 from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING
+from refsnn.chip.noise import Noise, quantiles
 from refsnn.chip.readout import convert
 from refsnn.chip.synapses import load_weights, weight_scale
+from refsnn.chip.variation import draw_pattern
 from refsnn.verify.strategies import generators, networks
 
 
@@ -42,10 +44,12 @@ def test_the_readout_scale_is_at_most_250():
 def test_the_converter_saturates_rounds_and_takes_off_the_first_sample():
     lsb = 1 / 70
     V = np.array([0.0, 0.5, 1.0, 1.006, 5.0, -5.0]).reshape(6, 1, 1)
-    codes = convert(V, None, lsb).ravel() * 70
+    codes = convert(V, lsb).ravel() * 70
     np.testing.assert_allclose(codes, [0, 35, 70, 70, 175, -80])
-    shifted = convert(V, np.full(V.shape, 3.0), lsb).ravel() * 70    # an offset common to all samples goes away, but for saturation
-    np.testing.assert_allclose(shifted, [0, 35, 70, 70, 172, -83])
+    for shifted in (convert(V, lsb, noise=np.full(V.shape, 3.0)), convert(V, lsb, offset=np.array([3.0]))):
+        np.testing.assert_allclose(shifted.ravel() * 70, [0, 35, 70, 70, 172, -83])     # goes away, but for saturation
+    np.testing.assert_allclose(convert(V, lsb, gain=np.array([0.5])).ravel()[:3] * 70, [0, 18, 35])
+    np.testing.assert_allclose(convert(V + 0.25, 0.0), V, atol=1e-12)
 
 
 def test_read_noise_is_as_strong_as_configured():
@@ -59,31 +63,65 @@ def test_read_noise_is_as_strong_as_configured():
     assert abs(codes.std() / expected - 1) < 5 * np.sqrt(2 / n) * 4   # 19 samples share their first: variance of the estimate below 16 / n
 
 
-def test_the_spreads_are_as_wide_as_configured():
+def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
+    values = quantiles(np.dtype(float))
+    assert len(values) == 65536 and abs(values.mean()) < 1e-15 and abs(values.std() - 1) < 1e-15
+    assert abs((values**4).mean() - 3) < 2e-3 and (values == -values[::-1]).all()
+    assert np.abs(np.searchsorted(values, [-1.0, 0.0, 1.96]) / 65536 - [0.158655, 0.5, 0.975002]).max() < 2e-5
+
+
+FACTORS = {"tau_mem": ["tau_mem"], "tau_syn": ["tau_exc", "tau_inh"], "threshold": ["threshold"], "gain": ["gain_exc", "gain_inh"],
+           "refractory": ["refractory"], "converter_gain": ["converter_gain"], "synapse": ["synapse_exc", "synapse_inh"]}
+ADDENDS = {"leak": 1, "reset": 1, "converter_offset": 1}
+
+
+@pytest.mark.parametrize("field", [*FACTORS, *ADDENDS])
+def test_a_spread_is_as_wide_as_configured_and_alone(field):
     network = Network.initialise(np.random.default_rng(0), (2, 20000, 2))
-    variation = Variation(tau_mem=0.02, tau_syn=0.04, threshold=0.06, gain=0.08)
-    pattern = Chip.sample(np.random.default_rng(1), network, variation).pattern[0]
-    for name in ("tau_mem", "tau_syn", "threshold", "gain"):
-        sigma, factor = getattr(variation, name), getattr(pattern, name)
-        assert abs(factor.mean() - 1) < 5 * sigma / np.sqrt(20000)    # five standard errors: a false alarm in 10^6
-        assert abs(factor.std() / sigma - 1) < 5 / np.sqrt(2 * 20000)
+    pattern = draw_pattern(np.random.default_rng(1), network, replace(Variation.ideal(), **{field: 0.06}))[0]
+    calm = draw_pattern(np.random.default_rng(1), network, Variation.ideal())[0]
+    moved = FACTORS.get(field, [field])
+    for name in moved:
+        values = getattr(pattern, name).ravel()
+        mean = 0.0 if field in ADDENDS else 1.0
+        assert abs(values.mean() - mean) < 5 * 0.06 / np.sqrt(len(values))    # five standard errors: a false alarm in 10^6
+        assert abs(values.std() / 0.06 - 1) < 5 / np.sqrt(2 * len(values))
+    for name in (f.name for f in fields(pattern) if f.name not in moved):
+        np.testing.assert_array_equal(getattr(pattern, name), getattr(calm, name))
+
+
+def test_shares_and_uniform_spreads_are_as_configured():
+    network = Network.initialise(np.random.default_rng(0), (30, 2000, 2))
+    variation = Variation(dead_neurons=0.1, dead_synapses=0.2, sample_time=0.4, threshold_shift=0.05)
+    pattern = draw_pattern(np.random.default_rng(1), network, variation)[0]
+    assert abs((~pattern.alive).mean() - 0.1) < 5 * np.sqrt(0.09 / 2000)
+    assert abs((pattern.synapse_exc == 0).mean() - 0.2) < 5 * np.sqrt(0.16 / 60000)
+    assert pattern.sample_time.min() >= 0 and pattern.sample_time.max() <= 0.4 and abs(pattern.sample_time.mean() - 0.2) < 5 * 0.4 / np.sqrt(12 * 2000)
+    np.testing.assert_allclose(pattern.threshold, 1.05)
 
 
 def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
     network = Network.initialise(np.random.default_rng(0), (2, 5000, 2))
-    pattern = Chip.sample(np.random.default_rng(1), network, Variation.decalibrated(0.5)).pattern[0]
+    pattern = draw_pattern(np.random.default_rng(1), network, Variation.decalibrated(0.5))[0]
     assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1
 
 
-@pytest.mark.parametrize("field", ["tau_mem", "tau_syn", "threshold", "gain", "read_noise", "weight_levels", "converter_lsb"])
+STRENGTHS = {"weight_levels": 63, "dead_neurons": 0.5, "converter_lsb": 1 / 70, "read_noise": 1.2, "converter_offset": 20.0, "spike_jitter": 1e-6, "sample_time": 0.5}
+ONLY_WITH_CODES = {"read_noise", "converter_gain", "converter_offset"}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Variation) if field.name != "drift"])
 def test_every_imperfection_alone_changes_the_trace(field):
-    network, x, rng = busy()
-    value = {"weight_levels": 63, "converter_lsb": 1 / 70, "read_noise": 1.2}.get(field, 0.1)
-    changes = {field: value} if field != "read_noise" else {"read_noise": 1.2, "converter_lsb": 1 / 70}
-    base = {} if field != "read_noise" else {"converter_lsb": 1 / 70}
-    def run(variation):
-        return Chip.sample(np.random.default_rng(1), network, variation).forward(network, x, np.random.default_rng(2))[1].membrane
-    assert np.abs(run(replace(Variation.ideal(), **changes)) - run(replace(Variation.ideal(), **base))).max() > 1e-3
+    network, x, _ = busy()
+    base = {"converter_lsb": 1 / 70} if field in ONLY_WITH_CODES else {}
+
+    def run(**changes):
+        chip = Chip.sample(np.random.default_rng(1), network, replace(Variation.ideal(), **base, **changes))
+        return [array for layer in chip.forward(network, x, np.random.default_rng(2)) for array in (layer.membrane, layer.spikes)
+                if array is not None]
+
+    strength = STRENGTHS.get(field, 0.1)
+    assert max(np.abs(a - b).max() for a, b in zip(run(**{field: strength}), run())) > 1e-3
 
 
 @given(networks(max_spiking_layers=3), generators())
@@ -96,9 +134,9 @@ def test_a_chip_returns_a_trace_that_the_gradient_takes(network, rng):
 
 def test_a_chip_is_the_same_every_time_and_its_noise_can_be_given():
     network, x, _ = busy(recurrent=True)
-    chip = Chip.sample(np.random.default_rng(1), network)
+    chip = Chip.sample(np.random.default_rng(1), network, replace(Variation.calibrated(), spike_jitter=0.0, lost_events=0.0))
     one, other = (chip.forward(network, x, np.random.default_rng(2)) for _ in range(2))
-    noise = chip.read_noise(network, x, np.random.default_rng(2))
+    noise = chip.noise(network, x, np.random.default_rng(2))
     third = chip.forward(network, x, noise)
     for a, b, c in zip(one, other, third):
         np.testing.assert_array_equal(a.membrane, b.membrane)
@@ -107,10 +145,10 @@ def test_a_chip_is_the_same_every_time_and_its_noise_can_be_given():
 
 def test_samples_of_a_batch_do_not_touch_each_other_on_the_chip():
     network, x, rng = busy(recurrent=True)
-    chip = Chip.sample(rng, network, replace(Variation.calibrated(), read_noise=0.0))
+    silent = {"read_noise": 0.0, "membrane_noise": 0.0, "batch_threshold": 0.0, "spike_jitter": 0.0, "lost_events": 0.0}
+    chip = Chip.sample(rng, network, replace(Variation.calibrated(), **silent))
     for together, alone in zip(chip.forward(network, x, rng), chip.forward(network, x[:, 2:4], rng)):
-        np.testing.assert_allclose(together.membrane[:, 2:4], alone.membrane, atol=1 / 70 + 1e-9)   # BLAS may order sums by batch size
-        np.testing.assert_allclose(together.membrane[:, 2:4], alone.membrane, atol=1e-9)
+        np.testing.assert_allclose(together.membrane[:, 2:4], alone.membrane, atol=1e-9)      # BLAS may order sums by batch size
 
 
 def test_an_ideal_chip_and_the_ideal_model_spike_about_as_often():
@@ -126,6 +164,85 @@ def test_the_papers_operating_points():
     assert TRAINING.seconds_per_image == 200e-6
 
 
+def still(network, rng):
+    """A chip whose noise can be given."""
+    return Chip.sample(rng, network, replace(Variation.calibrated(), spike_jitter=0.0, lost_events=0.0))
+
+
+def test_a_neuron_whose_leak_lies_above_its_threshold_fires_without_input():
+    network, x, rng = busy()
+    chip = Chip.sample(rng, network, Variation.ideal(), substeps=64)
+    leak = np.zeros(30)
+    leak[3] = 2.0                                        # period: refractory 2 us + tau_mem ln 2 = 6.16 us
+    chip = replace(chip, pattern=(replace(chip.pattern[0], leak=leak), chip.pattern[1]))
+    hidden, _ = chip.forward(network, x * 0, rng)
+    bins = np.flatnonzero(hidden.spikes[:, 0, 3])
+    # it starts at rest, above threshold: the first spike comes at once, and 34 us hold 5 more periods
+    np.testing.assert_array_equal(bins, np.floor((2e-6 + 6e-6 * np.log(2)) * np.arange(6) / 1.7e-6 + 0.01 * np.arange(6)))
+    assert hidden.spikes.sum() == 6 * 6 and np.isfinite(hidden.membrane).all()
+
+
+def test_a_reset_above_the_threshold_fires_once_a_refractory_time_and_nothing_breaks():
+    network, x, rng = busy()
+    chip = Chip.sample(rng, network, Variation.ideal())
+    chip = replace(chip, pattern=(replace(chip.pattern[0], reset=np.full(30, 1.5)), chip.pattern[1]))
+    hidden, _ = chip.forward(network, x, rng)
+    assert np.isfinite(hidden.membrane).all() and hidden.spikes.max() == 1 and hidden.spikes.mean() > 0.3
+
+
+def test_dead_neurons_are_silent_and_at_rest():
+    network, x, rng = busy()
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), dead_neurons=0.5))
+    hidden, _ = chip.forward(network, x, rng)
+    dead = ~chip.pattern[0].alive
+    assert 5 < dead.sum() < 25 and not hidden.spikes[:, :, dead].any() and not hidden.membrane[:, :, dead].any()
+
+
+def test_membrane_noise_gives_a_resting_membrane_the_configured_spread():
+    network, x, rng = busy(sizes=(20, 240, 4))
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), membrane_noise=0.05))
+    x = np.zeros((60, 50, 20))
+    hidden, _ = chip.forward(network, x, rng)
+    late = hidden.membrane[-1]                            # 12000 independent membranes, long after their start at rest
+    assert abs(late.std() / 0.05 - 1) < 5 / np.sqrt(2 * late.size)
+
+
+def test_lost_events_and_jitter_are_as_strong_as_configured():
+    network, x, _ = busy(sizes=(40, 200, 4))
+
+    def spikes(**changes):
+        chip = Chip.sample(np.random.default_rng(1), network, replace(Variation.ideal(), **changes))
+        return chip.forward(network, x, np.random.default_rng(2))[0].spikes
+
+    whole, n = spikes(), spikes().sum()
+    kept = spikes(lost_events=0.2)
+    assert n > 2000 and abs(kept.sum() / n - 0.8) < 5 * np.sqrt(0.16 / n) and (kept <= whole).all()
+    moved = spikes(spike_jitter=0.4e-6)
+    # a spike at a uniform place in its bin leaves it with probability 2 sigma / (sqrt(2 pi) dt) = 0.188; bins touched by two count once
+    left = 1 - (whole * moved).sum() / n
+    assert 0.1 < left < 0.25
+
+
+def test_drift_moves_the_pattern_by_the_configured_amount():
+    network, _, rng = busy(sizes=(20, 240, 4))
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), drift=0.02))
+    moved = chip.drifted(rng).pattern[0]
+    assert abs(moved.threshold.std() / 0.02 - 1) < 5 / np.sqrt(2 * 240) and abs(moved.leak.std() / 0.02 - 1) < 5 / np.sqrt(2 * 240)
+    assert moved.synapse_exc is chip.pattern[0].synapse_exc
+
+
+def test_excitatory_and_inhibitory_synapses_are_different_circuits():
+    network, x, rng = busy(sizes=(20, 30, 4))
+    chip = Chip.sample(rng, network, Variation.ideal())
+    louder = replace(chip.pattern[0], gain_exc=2 * np.ones(30))
+    quiet = network.with_parameters([-np.abs(network.layers[0].W), network.layers[1].W])      # inhibition only
+    same = replace(chip, pattern=(louder, chip.pattern[1])).forward(quiet, x, rng)[0].membrane
+    np.testing.assert_array_equal(same, chip.forward(quiet, x, rng)[0].membrane)
+    slower = replace(chip.pattern[0], tau_inh=3 * np.ones(30))
+    other = replace(chip, pattern=(slower, chip.pattern[1])).forward(quiet, x, rng)[0].membrane
+    assert np.abs(other - same).max() > 0.1
+
+
 @pytest.mark.parametrize(("act", "error", "message"), [
     (lambda n, x, r: Chip.sample(r, n, "calibrated"), DtypeError, "Variation"),
     (lambda n, x, r: Chip.sample(r, n, substeps=0), RangeError, "substeps"),
@@ -136,9 +253,15 @@ def test_the_papers_operating_points():
     (lambda n, x, r: Variation.decalibrated(-1), RangeError, "sigma"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x[..., :3], r), ShapeError, "3 inputs"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x * np.nan, r), RangeError, "NaN"),
-    (lambda n, x, r: Chip.sample(r, n).forward(busy(sizes=(20, 9, 4))[0], x, r), ShapeError, r"\[30, 4\].*\[9, 4\]"),
-    (lambda n, x, r: Chip.sample(r, n).forward(n, x, [np.zeros((20, 6, 30)), np.zeros((20, 6, 5))]), ShapeError, "noise arrays"),
-    (lambda n, x, r: Chip.sample(r, n).forward(n, x, [np.zeros(3), np.zeros(3)]), ShapeError, r"noise\[0\]"),
+    (lambda n, x, r: Chip.sample(r, n).forward(busy(sizes=(20, 9, 4))[0], x, r), ShapeError, r"\(20, 30\).*\(20, 9\)"),
+    (lambda n, x, r: still(n, r).forward(n, x, [Noise(), Noise(read=np.zeros((20, 6, 5)))]), ShapeError, r"noise\[1\].read"),
+    (lambda n, x, r: still(n, r).forward(n, x, [Noise(threshold=np.zeros(30, np.float32)), Noise()]), DtypeError, r"noise\[0\].threshold"),
+    (lambda n, x, r: still(n, r).forward(n, x, [Noise()]), ShapeError, "1 noises"),
+    (lambda n, x, r: Chip.sample(r, n).forward(n, x, [Noise(), Noise()]), RangeError, "spike_jitter"),
+    (lambda n, x, r: Chip.sample(r, busy(sizes=(20, 253, 4))[0]), ShapeError, "257 neurons"),
+    (lambda n, x, r: Chip.sample(r, busy(sizes=(257, 30, 4))[0]), ShapeError, "257 signed inputs.*at least 2 runs"),
+    (lambda n, x, r: Chip.sample(r, busy(sizes=(71, 186, 20), recurrent=True)[0]), ShapeError, "257 signed inputs"),
+    (lambda n, x, r: Variation(dead_neurons=1.5), RangeError, "dead_neurons"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x, 7), DtypeError, "Generator"),
 ])
 def test_bad_input_is_named(act, error, message):
