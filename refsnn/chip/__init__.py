@@ -1,9 +1,10 @@
 """The emulated analog chip: where the imperfections live, one file a kind.
 
     variation.py   how neurons and synapses differ, and how strong each noise is: one draw is one chip (C7)
-    synapses.py    weights as the chip holds them: 6 bits, sign and scale (C1)
+    synapses.py    weights as the chip holds them: 6 bits, sign and scale, single synapses (C1, C7)
     dynamics.py    the continuous-time membrane, threshold, reset and refractory time (C3, C4)
-    readout.py     converters and spike recording: what reaches the host (C5, C6)
+    noise.py       what differs from run to run (C5, C8)
+    readout.py     converters and spike recording: what reaches the host (C5, C6, C8)
     cost.py        time and energy (C9)
     substrate.py   Chip puts them together: the same trace as the ideal model's, made by analog neurons
 

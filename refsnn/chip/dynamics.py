@@ -132,23 +132,18 @@ class Firing:
 def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
     """Run one layer over the grid. SPEC C3, C4, C8.
 
-    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(g) (2, B, N) in grid step g. kicks: None or (T, B, N),
-    the membrane noise, added at the end of every time step. Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a
+    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(k), (M, 2, B, N), in the grid steps of time
+    step k. kicks: None or (T, B, N), the membrane noise, added at the end of every time step. Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a
     spike at that very instant, and events: for every grid step the flat indices into (B, N) of the neurons that spiked.
     """
     dtype = circuits.weights.dtype
     U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
     release = np.zeros(shape, int)                       # (B, N) grid step at which a neuron's refractory time ends
     firing = Firing.on(grid, circuits, dtype)
-    samples, events, sources = np.empty((grid.steps, *shape), dtype), [], []               # (T, B, N)
-    if arriving is not None:
-        sources.append(arriving)
-    if circuits.recurrent is not None:
-        sources.append(arriving_events(events, charge(circuits.recurrent, circuits, grid.h), shape[0]))
+    recurrent = None if circuits.recurrent is None else charge(circuits.recurrent, circuits, grid.h)
+    samples, events = np.empty((grid.steps, *shape), dtype), []                            # (T, B, N)
     stride, leap = (Step.over(seconds, circuits, grid.h, dtype) for seconds in (grid.h, grid.dt))
-    within = [Step.over(m * grid.h, circuits, grid.h, dtype) for m in range(1, grid.substeps + 1)]
-    highest = np.max([step.c_exc for step in within], axis=0)                              # (N,)
-    least = np.min([step.c_inh / step.c_exc for step in within], axis=0)                   # (N,)
+    highest, least = bound_of_rise(circuits, grid, dtype)
     for k in range(grid.steps):
         # record
         samples[k] = U
@@ -157,15 +152,15 @@ def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
             I_exc += drive[0][k]
             I_inh += drive[1][k]
         # decay, integrate: those that may cross walk the grid, the others leap
-        if sources or firing.late.any():
+        if arriving is not None or recurrent is not None or firing.late.any():
             walking = np.arange(U.size)
         else:
-            # for every m, c_exc I_exc + c_inh I_inh <= c_exc (I_exc + least I_inh), as I_inh <= 0; the margin covers the other order of rounding
+            # the margin covers that leaping and walking round differently
             bound = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0)      # (B, N)
             walking = np.flatnonzero((bound > firing.threshold - 1e-4) | (release > k * grid.substeps))
         state = [array.ravel()[walking] for array in (U, I_exc, I_inh, release)]           # (n,) each
         leap.take(U, I_exc, I_inh)
-        walk(k, grid, walking, state, stride, firing, sources, events, samples[k])
+        walk(k, grid, walking, state, stride, firing, arriving and arriving(k), recurrent, events, samples[k])
         for array, walked in zip((U, I_exc, I_inh, release), state):
             array.ravel()[walking] = walked
         # noise
@@ -175,11 +170,23 @@ def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
     return samples, events
 
 
-def walk(k, grid, walking, state, stride, firing, sources, events, samples):
+def bound_of_rise(circuits, grid, dtype):
+    """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc + least I_inh).
+
+    After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least I_inh) with the least
+    c_inh / c_exc of all m.
+    """
+    m = np.arange(1, grid.substeps + 1)[:, None]
+    c_exc, c_inh = (transfer(m * grid.h, circuits.tau_mem, tau) / transfer(grid.h, circuits.tau_mem, tau)
+                    for tau in (circuits.tau_exc, circuits.tau_inh))                       # (M, N)
+    return c_exc.max(axis=0).astype(dtype), (c_inh / c_exc).min(axis=0).astype(dtype)
+
+
+def walk(k, grid, walking, state, stride, firing, charges, recurrent, events, samples):
     """Take n neurons over the grid steps of time step k, in place. SPEC C4.
 
-    walking (n,): their flat indices into (B, N), all of them where there are sources (functions of the grid step that give arriving charge). state: their U,
-    I_exc, I_inh, release, (n,) each. Appends to events; writes the samples (B, N) that are taken later than at k dt.
+    walking (n,): their flat indices into (B, N). state: their U, I_exc, I_inh, release, (n,) each. charges (M, 2, B, N) or None: what arrives in each grid step; recurrent
+    (2, N, N) or None: charge of the layer's own spikes; with either, all neurons walk. Appends to events; writes the samples (B, N) that are taken late.
     """
     U, I_exc, I_inh, release = state
     unit = walking % len(firing.hold)                                                      # (n,)
@@ -195,11 +202,13 @@ def walk(k, grid, walking, state, stride, firing, sources, events, samples):
         release[spiked] = g + hold[spiked]
         events.append(walking[spiked])
         # input
-        for source in sources:
-            charged = source(g)
-            if charged is not None:
-                I_exc += charged[0].ravel()
-                I_inh += charged[1].ravel()
+        if charges is not None:
+            I_exc += charges[g % grid.substeps, 0].ravel()
+            I_inh += charges[g % grid.substeps, 1].ravel()
+        if recurrent is not None and len(spiked):
+            own = charges_of(events[-1:], recurrent, samples.shape[0])[0]                  # (2, B, N)
+            I_exc += own[0].ravel()
+            I_inh += own[1].ravel()
         # decay, integrate
         step.take(U, I_exc, I_inh)
         # reset, and hold for the refractory time
@@ -213,23 +222,23 @@ def arriving_input(x, weights):
     return tuple((x.reshape(T * B, M) @ rows).reshape(T, B, -1) for rows in weights)
 
 
-def arriving_events(events, weights, B):
-    """Charge of spikes on the grid, as a function of the grid step: (2, B, N), or None where nobody spiked.
+def arriving_events(events, weights, B, substeps, k):
+    """Charge of spikes on the grid in the grid steps of time step k: (M, 2, B, N). events: of the layer below, as run_circuits returns them."""
+    return charges_of(events[k * substeps:(k + 1) * substeps], weights, B)
 
-    events: flat indices into (B, M) for every grid step, as run_circuits returns, or is making, them; weights (2, M, N) as charge gives them.
-    """
+
+def charges_of(events, weights, B):
+    """Charge of the spikes of some grid steps: events, flat indices into (B, M) for each; weights (2, M, N) as charge gives them -> (len(events), 2, B, N)."""
     M, N = weights.shape[1:]
-
-    def arriving(g):
-        if len(events[g]) == 0:
-            return None
-        batch, unit = np.divmod(events[g], M)
-        charges = np.zeros((2, B, N), weights.dtype)               # (2, B, N)
-        for charged, rows in zip(charges, weights):
-            np.add.at(charged, batch, rows[unit])
-        return charges
-
-    return arriving
+    charges = np.zeros((len(events), B, 2 * N), weights.dtype)                             # (m, B, 2 N)
+    count = [len(entry) for entry in events]
+    spiked = np.concatenate(events)                                                        # (E,) sorted within each grid step
+    if len(spiked):
+        row = np.repeat(np.arange(len(events)) * B, count) + spiked // M                   # (E,) sorted
+        first = np.flatnonzero(np.diff(row, prepend=-1))                                   # where the spikes of the next sample begin
+        both_rows = weights.swapaxes(0, 1).reshape(M, 2 * N)                               # (M, 2 N)
+        charges.reshape(-1, 2 * N)[row[first]] = np.add.reduceat(both_rows[spiked % M], first)
+    return charges.reshape(len(events), B, 2, N).swapaxes(1, 2)
 
 
 def charge(weights, circuits, h):

@@ -43,7 +43,7 @@ def normal(rng, shape, dtype):
 
 
 def draw_noise(rng, shapes, dtype, variation):
-    """One Noise a layer from a numpy Generator; shapes: (T, B, N) of each layer. What the chip does not have is not drawn."""
+    """One Noise a layer from a numpy Generator; shapes: (T, B, N) of each layer. What the chip does not have is not drawn. SPEC C5, C8."""
     def draw(strength, shape):
         return normal(rng, shape, dtype) if strength else None
 

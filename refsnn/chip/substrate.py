@@ -1,6 +1,7 @@
 """The chip as a whole: it takes an ideal network and input spikes, and returns the trace that its analog neurons made (C1-C8)."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Chip:
             if events is None:
                 arrival = {"drive": arriving_input(x, weights)}
             else:
-                arrival = {"arriving": arriving_events(events, weights, x.shape[1])}
+                arrival = {"arriving": partial(arriving_events, events, weights, x.shape[1], self.substeps)}
             samples, events = run_circuits(circuits, grid, (x.shape[1], layer.W.shape[1]), kicks=kicks, **arrival)
             trace.append(self.record(layer, pattern, samples, events, grid, noise, rng))
         return tuple(trace)
