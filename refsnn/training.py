@@ -13,7 +13,7 @@ import numpy as np
 
 from refsnn.chip import Chip, Variation
 from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, describe
-from refsnn.spec import (Network, Objective, Surrogate, adam_start, drop_units, encode, forward, loss_and_gradient, parameters, rotate,
+from refsnn.spec import (Network, Objective, Surrogate, Trace, adam_start, drop_units, encode, forward, loss_and_gradient, parameters, rotate,
                          scores, update)
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
@@ -35,7 +35,7 @@ class Recipe:
     data: str = "sample"
     substrate: str = "chip"
     hidden: tuple = (246,)
-    epochs: int = 15
+    epochs: int = 20
     batch: int = 100
     seed: int = 0
     rotation: float = 12.0
@@ -130,12 +130,12 @@ class Substrate:
             self.chip = Chip.sample(recipe.generator("chip"), network, variation, substeps=recipe.substeps)
 
     def forward(self, network, x, rng, training=False):
-        """x (T, B, M) -> one Trace a layer. The ideal model gets tie-breaking noise in training; a chip brings its own."""
-        if self.chip is not None:
-            return self.chip.forward(network, x, rng)
-        K = network.layers[-1].W.shape[1]
-        noise = rng.normal(0, TIE_BREAKING_NOISE, (*x.shape[:2], K)).astype(x.dtype) if training else None
-        return forward(network, x, noise)
+        """x (T, B, M) -> one Trace a layer. In training a substrate without noise of its own gets the tie-breaking noise: see spec.forward."""
+        trace = forward(network, x) if self.chip is None else self.chip.forward(network, x, rng)
+        if training and (self.chip is None or self.chip.variation.read_noise == 0):
+            V = trace[-1].membrane
+            trace = (*trace[:-1], Trace(V + rng.normal(0, TIE_BREAKING_NOISE, V.shape).astype(V.dtype)))
+        return trace
 
 
 def start(recipe, images, labels):

@@ -167,10 +167,10 @@ def test_the_published_recipe_is_the_papers():
     assert recipe.learning_rate(2) == 1.5e-3 * 0.97**2
 
 
-@pytest.mark.parametrize("substrate", ["chip", "ideal"])
-def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate):
+@pytest.mark.parametrize(("substrate", "variation"), [("chip", "calibrated"), ("chip", "ideal"), ("ideal", "calibrated")])
+def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate, variation):
     sample = load()
-    recipe = Recipe(**PRESETS["published"] | {"substrate": substrate, "substeps": 2, "rate": 5e-3})
+    recipe = Recipe(**PRESETS["published"] | {"substrate": substrate, "variation": variation, "substeps": 2, "rate": 5e-3})
     images, labels = sample.train_images[:1000], sample.train_labels[:1000]
     progress = start(recipe, images, labels)
     board = Substrate(recipe, progress.network)
