@@ -20,6 +20,7 @@ HELP = {
     "batch": "images in a batch",
     "seed": "seed of every random draw",
     "rotation": "augmentation: images are turned by up to so many degrees to either side",
+    "shift": "augmentation: images are moved by up to so many pixels in either direction",
     "dropout": "share of the hidden units that each batch does without",
     "burst": "strength of the burst regulariser, rho_b",
     "rate": "learning rate of the first epoch",

@@ -27,7 +27,7 @@ class Recipe:
     """Every setting of a training run; the defaults were chosen on held-out training images, PRESETS has the paper's.
 
     data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking layer. rotation in
-    degrees to either side; dropout: share of hidden units; burst: rho_b. rate: first learning rate; schedule "cosine" or "exponential". slope and
+    degrees to either side; shift in pixels; dropout: share of hidden units; burst: rho_b. rate: first learning rate; schedule "cosine" or "exponential". slope and
     spike_aware: the surrogate. variation: the chip's imperfections, "ideal", "calibrated" or "uncalibrated". substeps: the chip's grid steps in a dt.
     holdout: that many of the last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
     """
@@ -35,18 +35,19 @@ class Recipe:
     data: str = "sample"
     substrate: str = "chip"
     hidden: tuple = (246,)
-    epochs: int = 20
+    epochs: int = 16
     batch: int = 100
     seed: int = 0
     rotation: float = 12.0
-    dropout: float = 0.1
+    shift: float = 0.7
+    dropout: float = 0.0
     burst: float = 2e-3
     rate: float = 2e-3
     schedule: str = "cosine"
     slope: float = 20.0
     spike_aware: bool = True
     variation: str = "calibrated"
-    substeps: int = 8
+    substeps: int = 4
     holdout: int = 0
     evaluate_every: int = 1
 
@@ -58,7 +59,7 @@ class Recipe:
             check_count(name, getattr(self, name))
         for name in ("seed", "holdout"):
             check_count(name, getattr(self, name), low=0)
-        for name, high in (("rotation", 180), ("dropout", 0.99), ("burst", np.inf), ("rate", np.inf)):
+        for name, high in (("rotation", 180), ("shift", 16), ("dropout", 0.99), ("burst", np.inf), ("rate", np.inf)):
             check_number(name, getattr(self, name), low=0, high=high)
         if not isinstance(self.data, str):
             raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
@@ -84,7 +85,7 @@ class Recipe:
 
 PRESETS = {
     "default": {},
-    "published": {"epochs": 100, "rotation": 0.0, "dropout": 0.0, "burst": 5e-4, "rate": 1.5e-3, "schedule": "exponential",
+    "published": {"epochs": 100, "rotation": 0.0, "shift": 0.0, "dropout": 0.0, "burst": 5e-4, "rate": 1.5e-3, "schedule": "exponential",
                   "slope": 50.0, "spike_aware": False},
 }
 
@@ -156,8 +157,9 @@ def train_epoch(recipe, progress, substrate, images, labels, report=lambda done,
     for first in range(0, len(order), recipe.batch):
         chosen = order[first:first + recipe.batch]
         batch = images[chosen]
-        if recipe.rotation:
-            batch = rotate(batch, rng.uniform(-recipe.rotation, recipe.rotation, len(batch)))
+        if recipe.rotation or recipe.shift:
+            degrees = rng.uniform(-recipe.rotation, recipe.rotation, len(batch))
+            batch = rotate(batch, degrees, rng.uniform(-recipe.shift, recipe.shift, (len(batch), 2)))
         thinned = network
         if recipe.dropout:
             thinned = drop_units(network, [rng.random(size) >= recipe.dropout for size in recipe.hidden])

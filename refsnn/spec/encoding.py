@@ -110,11 +110,11 @@ def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
     return (pixel_bins == np.arange(steps)[:, None, None]).astype(dtype)         # (T, B, M)
 
 
-def rotate(images, degrees):
+def rotate(images, degrees, shifts=None):
     """Turn each image about its centre, nearest neighbour, zero fill: the paper's augmentation draws +-15 degrees.
 
-    images (B, H, W) uint8; degrees (B,) float, counter-clockwise; returns (B, H, W) uint8. Raises ShapeError, DtypeError,
-    RangeError.
+    images (B, H, W) uint8; degrees (B,) float, counter-clockwise; returns (B, H, W) uint8. shifts: None, or (B, 2) float, by how many pixels the turned image is
+    then moved down and to the right (not in the paper). Raises ShapeError, DtypeError, RangeError.
 
     >>> rotate(np.array([[[1, 2], [3, 4]]], np.uint8), np.array([90.0]))[0].tolist()
     [[2, 4], [1, 3]]
@@ -124,9 +124,15 @@ def rotate(images, degrees):
     B, H, W = images.shape
     if len(degrees) != B:
         raise ShapeError(f"degrees has shape {degrees.shape} but there are {B} images")
+    if shifts is None:
+        shifts = np.zeros((B, 2))
+    check_float_array("shifts", shifts, 2)
+    if shifts.shape != (B, 2):
+        raise ShapeError(f"shifts has shape {shifts.shape}; for {B} images it must be {(B, 2)}")
     angle = np.deg2rad(degrees)[:, None, None]                                   # (B, 1, 1)
     y, x = np.mgrid[:H, :W]
-    y, x = y - (H - 1) / 2, x - (W - 1) / 2                                      # (H, W) relative to the centre
+    y = y - (H - 1) / 2 - shifts[:, 0, None, None]                               # (B, H, W) relative to the moved centre
+    x = x - (W - 1) / 2 - shifts[:, 1, None, None]                               # (B, H, W)
     source_x = np.cos(angle) * x - np.sin(angle) * y + (W - 1) / 2               # (B, H, W)
     source_y = np.sin(angle) * x + np.cos(angle) * y + (H - 1) / 2               # (B, H, W)
     column, row = np.rint(source_x).astype(int), np.rint(source_y).astype(int)

@@ -74,6 +74,15 @@ def test_rotation_fills_with_zero_and_takes_the_nearest_pixel():
     assert set(np.unique(turned)) == {0, 9}
 
 
+def test_an_image_is_moved_after_it_was_turned():
+    image = np.zeros((1, 5, 5), np.uint8)
+    image[0, 1, 2] = 9                                                  # above the centre: a quarter turn takes it to its left
+    moved = rotate(image, np.array([90.0]), np.array([[1.0, 2.0]]))     # and then it goes one down, two to the right
+    assert np.argwhere(moved[0]).tolist() == [[3, 3]]
+    gone = rotate(image, np.zeros(1), np.array([[-2.0, 0.0]]))
+    assert not gone.any()
+
+
 def test_images_turn_by_their_own_angles():
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16), np.uint8)
     both = rotate(images, np.array([10.0, -7.0]))
@@ -94,6 +103,7 @@ def test_images_turn_by_their_own_angles():
     (downscale, (np.zeros((1, 28, 28), np.uint8), -1), RangeError, "crop"),
     (rotate, (np.zeros((2, 4, 4), np.uint8), np.zeros(3)), ShapeError, "2 images"),
     (rotate, (np.zeros((1, 4, 4), np.uint8), np.array([np.nan])), RangeError, "NaN"),
+    (rotate, (np.zeros((1, 4, 4), np.uint8), np.zeros(1), np.zeros((2, 2))), ShapeError, "shifts"),
 ])
 def test_bad_input_is_named(function, arguments, error, message):
     with pytest.raises(error, match=message):
