@@ -18,7 +18,7 @@ from refsnn.spec import (Network, Objective, Surrogate, Trace, adam_start, drop_
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
 TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 250
 PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation")
 
 
