@@ -49,7 +49,7 @@ class Recipe:
     variation: str = "calibrated"
     substeps: int = 4
     holdout: int = 0
-    evaluate_every: int = 1
+    evaluate_every: int = 4
 
     def __post_init__(self):
         check_choice("substrate", self.substrate, ("chip", "ideal"))

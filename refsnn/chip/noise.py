@@ -10,7 +10,6 @@ What belongs to single spikes, jitter and loss, is drawn where spikes are record
 
 from dataclasses import dataclass
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 
@@ -32,6 +31,8 @@ class Noise:
 @cache
 def quantiles(dtype):
     """65,536 equally likely values of the standard normal distribution, scaled to a standard deviation of exactly 1. The largest is 4.3."""
+    from statistics import NormalDist  # not at the top: it would double the time that importing refsnn takes
+
     half = np.array([NormalDist().inv_cdf((i + 0.5) / 65536) for i in range(32768)])
     values = np.concatenate([half, -half[::-1]])
     return (values / values.std()).astype(dtype)
