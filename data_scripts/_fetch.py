@@ -184,7 +184,8 @@ def write_dataset(name, contents, folder, layout):
 def npz_bytes(dataset):
     """Return an .npz of the four arrays of a Dataset; labels, all below 256, as uint8.
 
-    The same data give the same bytes; np.savez would put the time into them. Another build of zlib may still compress differently.
+    The same data give the same bytes; np.savez would put the time into them. Another build of zlib may still compress
+    differently.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

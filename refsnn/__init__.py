@@ -1,7 +1,7 @@
 """refsnn: the executable specification of surrogate-gradient learning on analog neuromorphic hardware, in NumPy.
 
-The specification is refsnn.spec, the emulated chip refsnn.chip; the checks are in refsnn.verify, training in refsnn.training. Importing refsnn
-needs NumPy only.
+The specification is refsnn.spec, the emulated chip refsnn.chip; the checks are in refsnn.verify, training in refsnn.training.
+Importing refsnn needs NumPy only.
 """
 
 from refsnn.chip import Chip, Variation

@@ -90,8 +90,8 @@ def load(source="sample"):
 def read_idx(path):
     """Read an IDX file of unsigned bytes, plain or .gz, into a uint8 array of the shape that its header gives.
 
-    The format: two zero bytes, 8 for unsigned bytes, the number of axes, each axis as a big-endian uint32, the elements in C order.
-    Raises DataError.
+    The format: two zero bytes, 8 for unsigned bytes, the number of axes, each axis as a big-endian uint32, the elements in C
+    order. Raises DataError.
     """
     path = Path(path)
     with damage_is_data_error(path):

@@ -1,7 +1,7 @@
 """Files: written whole or not at all, and read without believing their headers.
 
-Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the bytes that
-are in a file, not the size that it claims.
+Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the
+bytes that are in a file, not the size that it claims.
 """
 
 import contextlib
@@ -26,7 +26,8 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, R
 
 
 def write_atomically(path, content):
-    """Write `content` (bytes or str, str as UTF-8) to `path`; a reader, or a kill at any instant, finds the old file or the new one.
+    """Write `content` (bytes or str, str as UTF-8) to `path`; a reader, or a kill at any instant, finds the old file or the new
+    one.
 
     Raises OSError, for example where the disk is full; then the old file is still there and the temporary one is gone.
     """
@@ -58,7 +59,8 @@ def npz_bytes(arrays):
 def read_npz(file, names=None):
     """Read arrays of numbers from an .npz, a path or an open file: {name: array}, those in `names`, or all of them.
 
-    Raises DataError where one is missing, ShapeError or DtypeError where a header does not fit; call it within damage_is_data_error.
+    Raises DataError where one is missing, ShapeError or DtypeError where a header does not fit; call it within
+    damage_is_data_error.
     """
     with zipfile.ZipFile(file) as archive:
         present = [member[:-4] for member in archive.namelist() if member.endswith(".npy")]

@@ -3,8 +3,8 @@
     DIR/results.json          settings, versions, one record an epoch, accuracy, spikes, chip time and energy; "timing" alone differs from run to run
     DIR/checkpoint-0007.npz   weights, Adam's state, recipe and history after 7 epochs, with a sha256 over all of it; the newest two are kept
 
-Every file is written whole or not at all. A run that was killed at any instant continues from its newest sound checkpoint to the same bits as one that was
-not.
+Every file is written whole or not at all. A run that was killed at any instant continues from its newest sound checkpoint to
+the same bits as one that was not.
 """
 
 import hashlib
@@ -32,9 +32,9 @@ CHECKPOINTS_KEPT = 2
 def train(recipe, folder, resume=False, report=None):
     """Train as `recipe` says, in `folder` (made if it does not exist), and return what results.json holds.
 
-    resume: continue a run of the same recipe in that folder; without it the folder must not hold one. report: what hears of the progress, see
-    Silence. Raises DataError where the folder holds another run or the data cannot be read, RangeError where the recipe is not that of the
-    run to be resumed.
+    resume: continue a run of the same recipe in that folder; without it the folder must not hold one. report: what hears of the
+    progress, see Silence. Raises DataError where the folder holds another run or the data cannot be read, RangeError where the
+    recipe is not that of the run to be resumed.
     """
     folder, report = Path(folder), report or Silence()
     dataset = load(recipe.data)

@@ -1,10 +1,10 @@
 """Training in the loop: images -> spikes -> chip -> trace -> gradient -> weights -> chip, epoch after epoch.
 
-What lives here: the recipe (every setting of a run), one epoch, and the evaluation. No equation does: they are in refsnn.spec and refsnn.chip; and no
-file: refsnn.runs writes checkpoints and results.
+What lives here: the recipe (every setting of a run), one epoch, and the evaluation. No equation does: they are in refsnn.spec
+and refsnn.chip; and no file: refsnn.runs writes checkpoints and results.
 
-Each epoch draws from generators made anew from (seed, purpose, epoch), so the epochs of a run need nothing from the past but weights, Adam's state and the
-number of epochs done.
+Each epoch draws from generators made anew from (seed, purpose, epoch), so the epochs of a run need nothing from the past but
+weights, Adam's state and the number of epochs done.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,11 @@ PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation")
 class Recipe:
     """Every setting of a training run; the defaults were chosen on held-out training images, PRESETS has the paper's.
 
-    data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking layer. rotation in
-    degrees to either side; shift in pixels; dropout: share of hidden units; burst: rho_b. rate: first learning rate; schedule "cosine" or "exponential". slope and
-    spike_aware: the surrogate. variation: the chip's imperfections, "ideal", "calibrated" or "uncalibrated". substeps: the chip's grid steps in a dt.
-    holdout: that many of the last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
+    data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking
+    layer. rotation in degrees to either side; shift in pixels; dropout: share of hidden units; burst: rho_b. rate: first
+    learning rate; schedule "cosine" or "exponential". slope and spike_aware: the surrogate. variation: the chip's
+    imperfections, "ideal", "calibrated" or "uncalibrated". substeps: the chip's grid steps in a dt. holdout: that many of the
+    last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
     """
 
     data: str = "sample"

@@ -10,8 +10,8 @@
 
 A chip knows nothing of losses and gradients. It takes an ideal Network and returns a Trace.
 
-Source of the numbers: Cramer, Billaudelle et al., PNAS 119(4) e2109194119 (2022), its methods and training script. What had to be assumed
-is called an assumption where it stands.
+Source of the numbers: Cramer, Billaudelle et al., PNAS 119(4) e2109194119 (2022), its methods and training script. What had to
+be assumed is called an assumption where it stands.
 """
 
 from refsnn.chip.substrate import Chip

@@ -1,7 +1,7 @@
 """Time and energy of the real chip, not of this emulation (C9).
 
-The paper's operating points; an image is one run of the network. Energy is power times time: the chip draws about the same power whether it computes or
-waits.
+The paper's operating points; an image is one run of the network. Energy is power times time: the chip draws about the same
+power whether it computes or waits.
 """
 
 from dataclasses import dataclass

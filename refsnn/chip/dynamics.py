@@ -16,12 +16,12 @@ Between events     tau_s dI/dt = -I  (either kind)        tau_m dV/dt = -(V - V_
 
 a linear system, so a grid step is exact:     I <- a I,     U <- b U + c I,     c = integral_0^h exp(-(h-s)/tau_m) exp(-s/tau_s) ds
 
-A spike that arrives adds kappa w to I with kappa = 1 / c(dt) at nominal time constants. Then V = w one dt later, as in the ideal model, and a chip without
-imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at on the grid: a spike is late by less than h, and the error
-of a run falls with the first power of h.
+A spike that arrives adds kappa w to I with kappa = 1 / c(dt) at nominal time constants. Then V = w one dt later, as in the
+ideal model, and a chip without imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at
+on the grid: a spike is late by less than h, and the error of a run falls with the first power of h.
 
-Where input comes on the time steps only (the first layer of a chip), most neurons are far from their thresholds: they take each dt in one exact step, and only
-those that may cross, or are in their refractory time, walk the grid.
+Where input comes on the time steps only (the first layer of a chip), most neurons are far from their thresholds: they take each
+dt in one exact step, and only those that may cross, or are in their refractory time, walk the grid.
 """
 
 from dataclasses import dataclass, fields
@@ -31,8 +31,8 @@ import numpy as np
 def transfer(h, tau_mem, tau_syn):
     """c: the membrane that a unit of current leaves after the time h, in seconds. SPEC C3.
 
-    (exp(-h/tau_m) - exp(-h/tau_s)) / (1/tau_s - 1/tau_m), written as h exp(-h/tau_slow) (1 - exp(-d)) / d with
-    d = |h/tau_m - h/tau_s|: the plain quotient is 0/0 at tau_m = tau_s, and a guard that returns 0 there disconnects the synapse. The slower
+    (exp(-h/tau_m) - exp(-h/tau_s)) / (1/tau_s - 1/tau_m), written as h exp(-h/tau_slow) (1 - exp(-d)) / d with d = |h/tau_m -
+    h/tau_s|: the plain quotient is 0/0 at tau_m = tau_s, and a guard that returns 0 there disconnects the synapse. The slower
     time constant is taken out so that nothing overflows when one of them is tiny.
 
     >>> float(transfer(1.0, 1.0, 1.0) * np.e)           # h exp(-h/tau)
@@ -46,10 +46,11 @@ def transfer(h, tau_mem, tau_syn):
 
 @dataclass(frozen=True, eq=False)
 class Circuits:
-    """The analog neurons of one layer and their synapses: their own parameters, in seconds and theta; (N,) but where it says otherwise.
+    """The analog neurons of one layer and their synapses: their own parameters, in seconds and theta; (N,) but where it says
+    otherwise.
 
-    threshold inf: a readout, or a dead neuron, which never spikes. sample_time: how late the membrane is sampled. weights (2, M, N) and recurrent
-    (2, N, N) or None: current that a spike adds, theta/s, the excitatory part first.
+    threshold inf: a readout, or a dead neuron, which never spikes. sample_time: how late the membrane is sampled. weights (2,
+    M, N) and recurrent (2, N, N) or None: current that a spike adds, theta/s, the excitatory part first.
     """
 
     tau_mem: np.ndarray
@@ -84,7 +85,10 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The exact transition over one step: currents decay by a_exc and a_inh, U by b, and gains c_exc I_exc + c_inh I_inh; (N,) each. SPEC C3."""
+    """The exact transition over one step, (N,) each. SPEC C3.
+
+    Currents decay by a_exc and a_inh; U decays by b and gains c_exc I_exc + c_inh I_inh.
+    """
 
     a_exc: np.ndarray
     a_inh: np.ndarray
@@ -115,7 +119,10 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Firing:
-    """How the neurons fire, (N,) each: threshold and reset above rest, refractory time and lateness of the samples in grid steps. SPEC C4, C5."""
+    """How the neurons fire, (N,) each. SPEC C4, C5.
+
+    threshold and reset above rest, in theta; hold, the refractory time, and late, the lateness of the samples, in grid steps.
+    """
 
     threshold: np.ndarray
     reset: np.ndarray
@@ -132,9 +139,10 @@ class Firing:
 def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
     """Run one layer over the grid. SPEC C3, C4, C8.
 
-    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(k), (M, 2, B, N), in the grid steps of time
-    step k. kicks: None or (T, B, N), the membrane noise, added at the end of every time step. Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a
-    spike at that very instant, and events: for every grid step the flat indices into (B, N) of the neurons that spiked.
+    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(k), (M, 2, B,
+    N), in the grid steps of time step k. kicks: None or (T, B, N), the membrane noise, added at the end of every time step.
+    Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a spike at that very instant, and events:
+    for every grid step the flat indices into (B, N) of the neurons that spiked.
     """
     dtype = circuits.weights.dtype
     U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
@@ -171,10 +179,11 @@ def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
 
 
 def bound_of_rise(circuits, grid, dtype):
-    """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc + least I_inh).
+    """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc +
+    least I_inh).
 
-    After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least I_inh) with the least
-    c_inh / c_exc of all m.
+    After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least
+    I_inh) with the least c_inh / c_exc of all m.
     """
     m = np.arange(1, grid.substeps + 1)[:, None]
     c_exc, c_inh = (transfer(m * grid.h, circuits.tau_mem, tau) / transfer(grid.h, circuits.tau_mem, tau)
@@ -185,8 +194,9 @@ def bound_of_rise(circuits, grid, dtype):
 def walk(k, grid, walking, state, stride, firing, charges, recurrent, events, samples):
     """Take n neurons over the grid steps of time step k, in place. SPEC C4.
 
-    walking (n,): their flat indices into (B, N). state: their U, I_exc, I_inh, release, (n,) each. charges (M, 2, B, N) or None: what arrives in each grid step; recurrent
-    (2, N, N) or None: charge of the layer's own spikes; with either, all neurons walk. Appends to events; writes the samples (B, N) that are taken late.
+    walking (n,): their flat indices into (B, N). state: their U, I_exc, I_inh, release, (n,) each. charges (M, 2, B, N) or
+    None: what arrives in each grid step; recurrent (2, N, N) or None: charge of the layer's own spikes; with either, all
+    neurons walk. Appends to events; writes the samples (B, N) that are taken late.
     """
     U, I_exc, I_inh, release = state
     unit = walking % len(firing.hold)                                                      # (n,)
@@ -223,12 +233,15 @@ def arriving_input(x, weights):
 
 
 def arriving_events(events, weights, B, substeps, k):
-    """Charge of spikes on the grid in the grid steps of time step k: (M, 2, B, N). events: of the layer below, as run_circuits returns them."""
+    """Charge of spikes on the grid in the grid steps of time step k: (M, 2, B, N). events: the layer's below, from run_circuits."""
     return charges_of(events[k * substeps:(k + 1) * substeps], weights, B)
 
 
 def charges_of(events, weights, B):
-    """Charge of the spikes of some grid steps: events, flat indices into (B, M) for each; weights (2, M, N) as charge gives them -> (len(events), 2, B, N)."""
+    """Charge of the spikes of some grid steps: (len(events), 2, B, N).
+
+    events: flat indices into (B, M) for each of them; weights (2, M, N) as charge gives them.
+    """
     M, N = weights.shape[1:]
     charges = np.zeros((len(events), B, 2 * N), weights.dtype)                             # (m, B, 2 N)
     count = [len(entry) for entry in events]
@@ -248,7 +261,8 @@ def charge(weights, circuits, h):
 
 
 def membrane_kicks(normal, circuits, grid, noise):
-    """Standard normal draws (T, B, N) as membrane noise: with one kick a time step a resting membrane has the std `noise` in theta. SPEC C8.
+    """Standard normal draws (T, B, N) as membrane noise: with one kick a time step a resting membrane has the std `noise` in
+    theta. SPEC C8.
 
     Between two kicks the membrane forgets exp(-dt/tau_m); the kicks must make up for that: noise sqrt(1 - exp(-2 dt/tau_m)).
     """

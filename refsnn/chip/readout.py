@@ -18,8 +18,9 @@ LARGEST_CODE = 255
 def convert(samples, lsb, gain=None, offset=None, noise=None):
     """Digitise membranes, then subtract from every trace its own first sample. SPEC C5.
 
-    code = clip(round(80 + offset + gain V / lsb + noise), 0, 255);  V = lsb (code[k] - code[0]). samples (T, B, N) in theta; lsb in theta, 0 for
-    an ideal converter, which takes off the first sample and does nothing else. The codes reach from -1.14 to +2.5 theta and saturate.
+    code = clip(round(80 + offset + gain V / lsb + noise), 0, 255);  V = lsb (code[k] - code[0]). samples (T, B, N) in theta;
+    lsb in theta, 0 for an ideal converter, which takes off the first sample and does nothing else. The codes reach from -1.14
+    to +2.5 theta and saturate.
 
     >>> convert(np.array([0.0, 1.0, 9.0]), 1 / 64).tolist()     # (255 - 80) / 64 at most
     [0.0, 1.0, 2.734375]
@@ -40,9 +41,10 @@ def convert(samples, lsb, gain=None, offset=None, noise=None):
 def bin_spikes(events, grid, shape, dtype, jitter=0.0, lost=0.0, rng=None):
     """Recorded spikes in time steps, at most one each. SPEC C6, C8.
 
-    events: flat indices into (B, N) for every grid step; grid: the Grid they were made on; shape (T, B, N). A spike in [k dt, (k+1) dt) goes to bin k:
-    V[k] is the last sample before it. jitter: std in seconds of the recorded time; lost: share of the spikes that never reach the host; both drawn from rng.
-    A time before 0 counts as 0, one after the end is lost. Returns (T, B, N), 0.0 or 1.0.
+    events: flat indices into (B, N) for every grid step; grid: the Grid they were made on; shape (T, B, N). A spike in [k dt,
+    (k+1) dt) goes to bin k: V[k] is the last sample before it. jitter: std in seconds of the recorded time; lost: share of the
+    spikes that never reach the host; both drawn from rng. A time before 0 counts as 0, one after the end is lost. Returns (T,
+    B, N), 0.0 or 1.0.
     """
     T, size = shape[0], shape[1] * shape[2]
     unit = np.concatenate(events)                                                  # (E,) flat index of every spike

@@ -36,7 +36,10 @@ class Chip:
 
     @classmethod
     def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6):
-        """Draw a chip for `network`; rng: a numpy Generator. Raises DtypeError, RangeError, ShapeError where the network is too large for one chip."""
+        """Draw a chip for `network`; rng: a numpy Generator.
+
+        Raises DtypeError, RangeError, and ShapeError where the network is too large for one chip.
+        """
         if not isinstance(variation, Variation):
             raise DtypeError(f"variation is {describe(variation)}; it must be a Variation")
         check_capacity(network)
@@ -49,8 +52,9 @@ class Chip:
     def forward(self, network, x, rng):
         """Run the chip: x (T, B, M) -> a tuple with one Trace a layer, as forward of the ideal model returns. SPEC C1-C8.
 
-        rng: a numpy Generator for the noise, or the noise itself: one Noise a layer (then variation must have neither spike_jitter nor lost_events, whose
-        draws belong to single spikes). Computes in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
+        rng: a numpy Generator for the noise, or the noise itself: one Noise a layer (then variation must have neither
+        spike_jitter nor lost_events, whose draws belong to single spikes). Computes in the dtype of the weights. Raises
+        ShapeError, DtypeError, RangeError.
         """
         check_input(network, x)
         self.check_network(network)
@@ -127,5 +131,5 @@ def check_capacity(network):
     inputs = max(layer.W.shape[0] + (0 if layer.R is None else layer.R.shape[0]) for layer in network.layers)
     if neurons > NEURONS or inputs > INPUTS:
         runs = -(-neurons // NEURONS) * -(-inputs // INPUTS)
-        raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons with {INPUTS} "
-                         f"inputs each (256-246-10 fits): it would take at least {runs} runs of its parts, one after another")
+        raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "
+                         f"with {INPUTS} inputs each (256-246-10 fits): it would take at least {runs} runs of its parts")

@@ -1,12 +1,14 @@
-"""Synapses as the chip has them: signed weights of 6 bits from an excitatory and an inhibitory row, each synapse a little different (C1, C7).
+"""Synapses as the chip has them: signed weights of 6 bits from an excitatory and an inhibitory row, each synapse a little
+different (C1, C7).
 
     symbol    code        unit     shape     meaning
     W         W           1        (M,N)     the float master copy
     w_hw      -           LSB      (M,N)     integers, -63 .. 63
     -         scale       LSB      scalar    w_hw = round(scale W)
 
-The sign of a synapse belongs to its row (Dale), so a signed input takes two rows, and a positive and a negative weight pass through different synapses. The gradient
-ignores the rounding (straight-through): it is the ideal model's, and the update goes to the floats.
+The sign of a synapse belongs to its row (Dale), so a signed input takes two rows, and a positive and a negative weight pass
+through different synapses. The gradient ignores the rounding (straight-through): it is the ideal model's, and the update goes
+to the floats.
 """
 
 import numpy as np
@@ -42,7 +44,8 @@ def load_weights(W, spiking, levels):
 
 
 def split_rows(W, strength_exc, strength_inh):
-    """Signed weights (M, N) as an excitatory and an inhibitory row each, times the strengths of their synapses (M, N): (2, M, N). SPEC C7.
+    """Signed weights (M, N) as an excitatory and an inhibitory row each, times the strengths of their synapses (M, N): (2, M,
+    N). SPEC C7.
 
     >>> split_rows(np.array([[2.0, -3.0]]), np.array([[1.0, 1.0]]), np.array([[1.0, 0.5]])).tolist()
     [[[2.0, 0.0]], [[0.0, -1.5]]]

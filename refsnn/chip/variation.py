@@ -1,7 +1,7 @@
 """How a chip differs from the ideal model: the strength of every imperfection, and one draw of the fixed pattern (C7, C8).
 
-0 always means "absent". A fixed pattern is drawn once a chip and stays; a noise is drawn anew every time. "Source" tells a published number [P] (Cramer,
-Billaudelle et al. 2022, or the calibration reports of the same group) from our assumption [A].
+0 always means "absent". A fixed pattern is drawn once a chip and stays; a noise is drawn anew every time. "Source" tells a
+published number [P] (Cramer, Billaudelle et al. 2022, or the calibration reports of the same group) from our assumption [A].
 
     code              unit      uncalibrated  calibrated  source  meaning: fixed pattern, std from neuron to neuron
     tau_mem           relative  0.25          0.05        A       membrane time constant
@@ -107,8 +107,9 @@ class Variation:
 class FixedPattern:
     """One draw for one layer of M inputs and N neurons: factors on the nominal parameters, float64; leak and reset in theta.
 
-    (N,): tau_mem, tau_exc, tau_inh, threshold, leak, reset, gain_exc, gain_inh, refractory, converter_gain, converter_offset (LSB), sample_time (dt),
-    alive (bool). synapse_exc, synapse_inh (M, N), and recurrent_exc, recurrent_inh (N, N) or None: strength of every single synapse, 0 if dead.
+    (N,): tau_mem, tau_exc, tau_inh, threshold, leak, reset, gain_exc, gain_inh, refractory, converter_gain, converter_offset
+    (LSB), sample_time (dt), alive (bool). synapse_exc, synapse_inh (M, N), and recurrent_exc, recurrent_inh (N, N) or None:
+    strength of every single synapse, 0 if dead.
     """
 
     tau_mem: np.ndarray
@@ -133,8 +134,8 @@ class FixedPattern:
 def draw_pattern(rng, network, variation):
     """Draw one chip: a tuple with one FixedPattern a layer. SPEC C7.
 
-    Normal factors of mean 1 (thresholds: 1 + threshold_shift), not below SMALLEST_FACTOR. Every array is drawn whether or not it is used, so that one
-    imperfection never changes the draw of another.
+    Normal factors of mean 1 (thresholds: 1 + threshold_shift), not below SMALLEST_FACTOR. Every array is drawn whether or not
+    it is used, so that one imperfection never changes the draw of another.
     """
     return tuple(draw_layer(rng, layer, variation) for layer in network.layers)
 
@@ -171,9 +172,13 @@ def draw_layer(rng, layer, variation):
 
 
 def drift_pattern(rng, pattern, sigma):
-    """The pattern of one layer some time later: every analog parameter of a neuron moves by `sigma`, relative (leak and reset: in theta). SPEC C8."""
+    """The pattern of one layer some time later: every analog parameter of a neuron moves by `sigma`, relative. SPEC C8.
+
+    leak and reset move by `sigma` in theta.
+    """
     moving = ("tau_mem", "tau_exc", "tau_inh", "threshold", "gain_exc", "gain_inh", "refractory")
-    moved = {name: np.maximum(getattr(pattern, name) * (1 + sigma * rng.standard_normal(len(pattern.leak))), SMALLEST_FACTOR) for name in moving}
+    N = len(pattern.leak)
+    moved = {name: np.maximum(getattr(pattern, name) * (1 + sigma * rng.standard_normal(N)), SMALLEST_FACTOR) for name in moving}
     for name in ("leak", "reset"):
-        moved[name] = getattr(pattern, name) + sigma * rng.standard_normal(len(pattern.leak))
+        moved[name] = getattr(pattern, name) + sigma * rng.standard_normal(N)
     return replace(pattern, **moved)

@@ -37,8 +37,9 @@ class LayerGradient:
 def backward(layers, x, trace, gV, gS, surrogate):
     """The gradient of a loss whose direct derivatives by the recorded trace are gV and gS. SPEC E7-E10.
 
-    layers: as in Network; x (T, B, M); trace: one Trace a layer; gV: one (T, B, N) array a layer; gS: likewise, None for the readout.
-    Returns a tuple with one LayerGradient a layer. From the readout down: each layer hands the layer below its share of lamS.
+    layers: as in Network; x (T, B, M); trace: one Trace a layer; gV: one (T, B, N) array a layer; gS: likewise, None for the
+    readout. Returns a tuple with one LayerGradient a layer. From the readout down: each layer hands the layer below its share
+    of lamS.
     """
     below = (x, *(recorded.spikes for recorded in trace[:-1]))        # what each layer receives, (T, B, M) each
     gradient = []
@@ -114,8 +115,8 @@ def spike_adjoint(lam_I, W):
 def weight_gradient(S_below, lam_I):
     """dW = sum over t = 0 .. T-2 and the batch of S_below[t]^T lamI[t+1]. SPEC E10.
 
-    S_below (T, B, M), the spikes recorded below (x for the first layer, the layer's own for R); lam_I (T, B, N); returns (M, N). Bin 0 counts:
-    a chip can spike in it.
+    S_below (T, B, M), the spikes recorded below (x for the first layer, the layer's own for R); lam_I (T, B, N); returns (M,
+    N). Bin 0 counts: a chip can spike in it.
 
     >>> weight_gradient(np.array([[[1.0]], [[1.0]]]), np.array([[[0.0]], [[5.0]]])).tolist()
     [[5.0]]

@@ -26,8 +26,9 @@ def downscale(images, crop=2, size=16):
 
     out = clip(floor(A img A^T + 1/2), 0, 255), after `crop` rows and columns are dropped on every side.
 
-    images (B, n, n) uint8; returns (B, size, size) uint8. crop = 2 for MNIST, 0 for Fashion-MNIST. No antialiasing: the corner pixels
-    of input and output coincide. Bit for bit what scipy.ndimage.zoom(order=3) gives. Raises ShapeError, DtypeError, RangeError.
+    images (B, n, n) uint8; returns (B, size, size) uint8. crop = 2 for MNIST, 0 for Fashion-MNIST. No antialiasing: the corner
+    pixels of input and output coincide. Bit for bit what scipy.ndimage.zoom(order=3) gives. Raises ShapeError, DtypeError,
+    RangeError.
 
     >>> downscale(np.full((1, 28, 28), 7, np.uint8))[0, 0, :3]
     array([7, 7, 7], dtype=uint8)
@@ -113,8 +114,9 @@ def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
 def rotate(images, degrees, shifts=None):
     """Turn each image about its centre, nearest neighbour, zero fill: the paper's augmentation draws +-15 degrees.
 
-    images (B, H, W) uint8; degrees (B,) float, counter-clockwise; returns (B, H, W) uint8. shifts: None, or (B, 2) float, by how many pixels the turned image is
-    then moved down and to the right (not in the paper). Raises ShapeError, DtypeError, RangeError.
+    images (B, H, W) uint8; degrees (B,) float, counter-clockwise; returns (B, H, W) uint8. shifts: None, or (B, 2) float, by
+    how many pixels the turned image is then moved down and to the right (not in the paper). Raises ShapeError, DtypeError,
+    RangeError.
 
     >>> rotate(np.array([[[1, 2], [3, 4]]], np.uint8), np.array([90.0]))[0].tolist()
     [[2, 4], [1, 3]]

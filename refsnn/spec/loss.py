@@ -13,8 +13,8 @@
     dL/dm     dm             1        (B,K)
     gV, gS    gV, gS         1        (T,B,.)   direct derivatives of L, where bptt.py starts
 
-Every regulariser returns (value, derivative). With several spiking layers each adds its own burst, weight and rate terms; the readout's
-weights add none.
+Every regulariser returns (value, derivative). With several spiking layers each adds its own burst, weight and rate terms; the
+readout's weights add none.
 
 Source: Cramer, Billaudelle et al., arXiv 2006.07239; R_out, rho_b and rho_w from the authors' training script.
 """
@@ -89,7 +89,8 @@ def cross_entropy(m, labels):
 
 
 def burst(S, rho):
-    """rho_b mean over batch and neurons of n^2, n = sum over t of S[t]; and its derivative 2 rho_b n / (B N), alike for all t. SPEC E13.
+    """rho_b mean over batch and neurons of n^2, n = sum over t of S[t]; and its derivative 2 rho_b n / (B N), alike for all t.
+    SPEC E13.
 
     S (T, B, N); returns (float, (B, N)).
     """
@@ -108,7 +109,8 @@ def weight_decay(W, rho):
 
 
 def rate_bound(S, rho, limit):
-    """rho_r mean over the batch of max(0, n - theta_r)^2, n = the layer's spikes in a sample; S (T, B, N) -> (float, (B, 1)). SPEC E16.
+    """rho_r mean over the batch of max(0, n - theta_r)^2, n = the layer's spikes in a sample; S (T, B, N) -> (float, (B, 1)).
+    SPEC E16.
 
     The derivative is alike for all neurons and all t. That E16 is averaged over the batch is our assumption.
     """
@@ -119,8 +121,8 @@ def rate_bound(S, rho, limit):
 def objective_and_derivatives(layers, trace, labels, objective):
     """The whole objective on a trace: (loss, gV, gS, dW), the last three tuples with one entry a layer. SPEC E11-E16.
 
-    gV[l] (T, B, N) is 0 but for the readout; gS[l] (T, B, N), None for the readout; dW[l] (M, N) is the weight decay's own share of the
-    gradient, None for the readout.
+    gV[l] (T, B, N) is 0 but for the readout; gS[l] (T, B, N), None for the readout; dW[l] (M, N) is the weight decay's own
+    share of the gradient, None for the readout.
     """
     V = trace[-1].membrane                                                       # (T, B, K)
     m = scores(V, objective)                                                     # (B, K)

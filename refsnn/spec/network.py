@@ -28,7 +28,8 @@ from refsnn.spec.trace import Trace, check_trace
 class Layer:
     """One layer and the synapses onto it: W (M, N) from below, R (N, N) from itself or None. SPEC E1-E4.
 
-    W and R are float64, or both float32: the whole network then computes in that dtype. Raises ShapeError, DtypeError, RangeError.
+    W and R are float64, or both float32: the whole network then computes in that dtype. Raises ShapeError, DtypeError,
+    RangeError.
     """
 
     W: np.ndarray
@@ -80,8 +81,8 @@ class Network:
     def initialise(cls, rng, sizes, recurrent=False, neuron=NeuronParameters(), dtype=np.float64):
         """A network with normal random weights; sizes (M, N1, .., K), the last being the readout, for example (256, 246, 10).
 
-        std 0.7 (1 - beta) / sqrt(fan_in), mean 1e-3 for spiking layers and 0 for the readout. R, where `recurrent`: same rule, mean 0,
-        fan_in N (our assumption). rng: a numpy Generator. neuron: scalar parameters, the same for all layers.
+        std 0.7 (1 - beta) / sqrt(fan_in), mean 1e-3 for spiking layers and 0 for the readout. R, where `recurrent`: same rule,
+        mean 0, fan_in N (our assumption). rng: a numpy Generator. neuron: scalar parameters, the same for all layers.
         """
         if len(sizes) < 3:
             raise ShapeError(f"sizes is {tuple(sizes)}; it needs inputs, one or more spiking layers, and the readout")
@@ -112,9 +113,9 @@ def parameters(items):
 def forward(network, x, noise=None):
     """Run the ideal model: x (T, B, M) -> a tuple with one Trace a layer. SPEC E1-E4.
 
-    x: 0.0 or 1.0 in the dtype of the weights, T >= 2. noise: None, or an array (T, B, K) added to the readout's membranes: with silent
-    hidden layers every readout is exactly 0, the maximum over time ties at t = 0, where no weight has influence, and the gradient is zero
-    for ever; noise of 1e-5 breaks the tie (a chip brings its own). Raises ShapeError, DtypeError, RangeError.
+    x: 0.0 or 1.0 in the dtype of the weights, T >= 2. noise: None, or an array (T, B, K) added to the readout's membranes: with
+    silent hidden layers every readout is exactly 0, the maximum over time ties at t = 0, where no weight has influence, and the
+    gradient is zero for ever; noise of 1e-5 breaks the tie (a chip brings its own). Raises ShapeError, DtypeError, RangeError.
     """
     check_input(network, x, noise)
     trace, S = [], x
@@ -130,9 +131,9 @@ def forward(network, x, noise=None):
 def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), surrogate=Surrogate(), noise=None):
     """The objective and its surrogate gradient: returns (loss, gradient, trace). SPEC E5-E16.
 
-    trace: a tuple with one Trace a layer, recorded anywhere (a chip, another simulator): its membranes and spikes are injected, every
-    derivative is the ideal model's. Or None: then the ideal model runs first, with `noise` as in forward.
-    x (T, B, M), labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
+    trace: a tuple with one Trace a layer, recorded anywhere (a chip, another simulator): its membranes and spikes are injected,
+    every derivative is the ideal model's. Or None: then the ideal model runs first, with `noise` as in forward. x (T, B, M),
+    labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
     layer has none), in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
     """
     if trace is None:
@@ -158,8 +159,8 @@ def gradient_of_trace(layers, x, labels, trace, objective, surrogate):
 def drop_units(network, keep):
     """The sub-network without some hidden units, for dropout: their columns of W and R and their rows above become 0.
 
-    keep: one boolean array (N,) a spiking layer, True for the units that stay. Kept weights are not rescaled. The dropped units receive nothing
-    and drive nothing, so the gradient of the data by their weights is zero. Raises ShapeError, DtypeError.
+    keep: one boolean array (N,) a spiking layer, True for the units that stay. Kept weights are not rescaled. The dropped units
+    receive nothing and drive nothing, so the gradient of the data by their weights is zero. Raises ShapeError, DtypeError.
     """
     if len(keep) != len(network.layers) - 1:
         raise ShapeError(f"keep has {len(keep)} entries but the network has {len(network.layers) - 1} spiking layers")

@@ -13,9 +13,10 @@
     S[t]      S           0 or 1   (B,N)     spikes
     -         drive       1        (B,N)     S_below[t] W + S[t] R, what arrives in a step
 
-Between spikes tau_syn dI/dt = -I and tau_mem dV/dt = -V + (current); a step is their transition over dt, with the input not scaled by
-(1 - beta). The membrane takes the updated current I[t+1]: so does the code that made the paper's numbers (its text prints I[t]).
-One spike through a weight w gives V = w, 1.507 w, 1.702 w, 1.710 w after 1, 2, 3, 4 steps: n alpha^(n-1) where alpha = beta.
+Between spikes tau_syn dI/dt = -I and tau_mem dV/dt = -V + (current); a step is their transition over dt, with the input not
+scaled by (1 - beta). The membrane takes the updated current I[t+1]: so does the code that made the paper's numbers (its text
+prints I[t]). One spike through a weight w gives V = w, 1.507 w, 1.702 w, 1.710 w after 1, 2, 3, 4 steps: n alpha^(n-1) where
+alpha = beta.
 
 Source: Cramer, Billaudelle et al., arXiv 2006.07239, Eqs. 1-3.
 """
@@ -83,8 +84,8 @@ def lif_step(I, V, S, drive, alpha, beta, theta):
         V[t+1] = beta V[t] + I[t+1] - theta S[t]
         S[t+1] = 1 if V[t+1] > theta else 0
 
-    The reset is subtractive and one step late: V[t+1] is recorded before the reset that its own spike causes. A tie, V = theta, does
-    not spike. I, V, S, drive (B, N); alpha, beta, theta scalar or (N,). Returns new arrays (I, V, S).
+    The reset is subtractive and one step late: V[t+1] is recorded before the reset that its own spike causes. A tie, V = theta,
+    does not spike. I, V, S, drive (B, N); alpha, beta, theta scalar or (N,). Returns new arrays (I, V, S).
 
     >>> [float(v) for v in lif_step(np.float64(1), np.float64(1), np.float64(1), 0.5, 0.5, 0.5, 1.0)]   # 1 = 1: a tie
     [1.0, 0.5, 0.0]

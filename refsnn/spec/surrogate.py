@@ -7,8 +7,8 @@
     beta_s    slope       1/theta  scalar    steepness, 50
     sigma'    derivative  1/theta  as V      surrogate of dS/dV
 
-S = [V > theta] has the derivative 0 almost everywhere. The surrogate (SuperSpike, Zenke & Ganguli 2018) is a peak of height 1 at the
-threshold, not scaled by beta_s. Without the "+ 1" in E5 it would be singular there.
+S = [V > theta] has the derivative 0 almost everywhere. The surrogate (SuperSpike, Zenke & Ganguli 2018) is a peak of height 1
+at the threshold, not scaled by beta_s. Without the "+ 1" in E5 it would be singular there.
 
 Source: Cramer, Billaudelle et al., arXiv 2006.07239; beta_s and height from the authors' training script. `spike_aware` is ours.
 """
@@ -44,9 +44,9 @@ def superspike_primitive(V, theta, slope=50.0):
 def crossing_membrane(V, S, theta):
     """The membrane at the instant that matters: theta where a spike was recorded, the sample V elsewhere.
 
-    A chip samples the membrane once a step and resets within it: the sample of a bin with a spike lies before the crossing, and the next one
-    shows the reset, far from the threshold, where the surrogate has nearly vanished. But a recorded spike proves that V passed
-    through theta in that bin, so the surrogate may be taken there. Shape as V. Not in the paper.
+    A chip samples the membrane once a step and resets within it: the sample of a bin with a spike lies before the crossing, and
+    the next one shows the reset, far from the threshold, where the surrogate has nearly vanished. But a recorded spike proves
+    that V passed through theta in that bin, so the surrogate may be taken there. Shape as V. Not in the paper.
 
     >>> crossing_membrane(np.array([0.5, 0.5]), np.array([0.0, 1.0]), 1.0).tolist()
     [0.5, 1.0]

@@ -1,9 +1,9 @@
 """The trace: the only thing that passes from the forward direction to the backward one.
 
-The ideal model (network.py) and the chip (refsnn/chip) both return one Trace a layer; the adjoint recursion (bptt.py)
-reads it and cannot tell who made it. So a recording of real hardware, or of another simulator, can be brought here as well:
-wrap its membranes and spikes in Trace and hand them to loss_and_gradient. That replacement of the model's values by recorded ones,
-while every derivative stays the model's, is the injection of SPEC E6 and the idea of the paper.
+The ideal model (network.py) and the chip (refsnn/chip) both return one Trace a layer; the adjoint recursion (bptt.py) reads it
+and cannot tell who made it. So a recording of real hardware, or of another simulator, can be brought here as well: wrap its
+membranes and spikes in Trace and hand them to loss_and_gradient. That replacement of the model's values by recorded ones, while
+every derivative stays the model's, is the injection of SPEC E6 and the idea of the paper.
 
     symbol    code        unit     shape     meaning
     V[t]      membrane    theta    (T,B,N)   membrane; of a spiking layer the last sample before a spike in bin t

@@ -2,10 +2,11 @@
 
 Finite differences of a spiking loss are 0 almost everywhere, so the ordinary gradient check says nothing. Two others do:
 
-smooth twin       A network that "spikes" with the primitive of the surrogate, not with a step, is smooth, and the hand-written adjoint recursion is its exact
-                  gradient: central differences must agree. Misses a wrong gradient of the reset, for the twin has none.
-adjoint identity  On any trace, a recorded one included, <J u, c> = <u, J^T c>: J is the surrogate Jacobian, written here in the forward mode and
-                  independently of bptt.py, and J^T is backward. Misses an error that both directions share.
+smooth twin       A network that "spikes" with the primitive of the surrogate, not with a step, is smooth, and the hand-written
+                  adjoint recursion is its exact gradient: central differences must agree. Misses a wrong gradient of the
+                  reset, for the twin has none.
+adjoint identity  On any trace, a recorded one included, <J u, c> = <u, J^T c>: J is the surrogate Jacobian, written here in the
+                  forward mode and independently of bptt.py, and J^T is backward. Misses an error that both directions share.
 
     symbol    code        unit     shape     meaning
     u         direction   1        as W, R   a change of the weights, one LayerGradient a layer
@@ -26,10 +27,12 @@ from refsnn.spec.trace import Trace, check_trace
 def smooth_twin(network, x, labels, rng, objective=Objective(), surrogate=Surrogate(), directions=4, step=1e-6):
     """Largest error of the hand-written gradient on the smooth twin, relative to the largest slope. SPEC E5-E16, section 7.
 
-    Compares the gradient's slope with the central difference of order 4 of the twin's loss, along directions in the space of all weights that are half
-    random and half along the gradient (a random one alone is nearly at right angles to it). network float64; x (T, B, M); labels (B,); rng: a numpy Generator; step: length of the difference along a unit direction. The surrogate
-    must not be spike-aware: that rule is the derivative of no function. Returns a float, about 1e-9 where all is well: the twin's loss has a kink of the second
-    derivative where V = theta, and of the first where two samples tie for the maximum. Raises ShapeError, DtypeError, RangeError.
+    Compares the gradient's slope with the central difference of order 4 of the twin's loss, along directions in the space of
+    all weights that are half random and half along the gradient (a random one alone is nearly at right angles to it). network
+    float64; x (T, B, M); labels (B,); rng: a numpy Generator; step: length of the difference along a unit direction. The
+    surrogate must not be spike-aware: that rule is the derivative of no function. Returns a float, about 1e-9 where all is
+    well: the twin's loss has a kink of the second derivative where V = theta, and of the first where two samples tie for the
+    maximum. Raises ShapeError, DtypeError, RangeError.
     """
     check_input(network, x)
     check_labels(labels, x.shape[1], network.layers[-1].W.shape[1])
@@ -75,8 +78,8 @@ def twin_forward(layers, x, surrogate):
 def adjoint(network, x, trace, rng, surrogate=Surrogate()):
     """The mismatch |<J u, c> - <u, J^T c>| for random u and c, relative to the sizes of the two vectors. SPEC E6-E10, section 7.
 
-    network; x (T, B, M); trace: one Trace a layer, from the ideal model, a chip or anywhere; rng: a numpy Generator. Returns a float, about 1e-16 in float64 and
-    1e-7 in float32 where all is well. Raises ShapeError, DtypeError, RangeError.
+    network; x (T, B, M); trace: one Trace a layer, from the ideal model, a chip or anywhere; rng: a numpy Generator. Returns a
+    float, about 1e-16 in float64 and 1e-7 in float32 where all is well. Raises ShapeError, DtypeError, RangeError.
     """
     check_input(network, x)
     check_trace(trace, network.layers, x)
@@ -98,7 +101,8 @@ def adjoint(network, x, trace, rng, surrogate=Surrogate()):
 
 
 def tangent_forward(layers, x, trace, direction, surrogate):
-    """J u: how the trace changes, to first order, when the weights move along `direction`. SPEC E1-E6, differentiated forward in time.
+    """J u: how the trace changes, to first order, when the weights move along `direction`. SPEC E1-E6, differentiated forward
+    in time.
 
         dI[t+1] = alpha dI[t] + dS_below[t] W + S_below[t] dW + dS[t] R + S[t] dR
         dV[t+1] = beta dV[t] + dI[t+1],     dS[t+1] = sigma'(V[t+1]) dV[t+1],     all 0 at t = 0

@@ -2,7 +2,8 @@
 
     python -m refsnn.verify.convergence          # prints the error of spike times and membranes for M = 2 .. 64
 
-The chip looks at the threshold on a grid of h = dt / M, so a first spike is late by less than h, and every error falls with the first power of h.
+The chip looks at the threshold on a grid of h = dt / M, so a first spike is late by less than h, and every error falls with the
+first power of h.
 """
 
 from dataclasses import replace
@@ -51,10 +52,11 @@ def first_spikes(run, N):
 
 
 def errors(chip, network, x):
-    """How the chip differs from exact time, over all samples of x (T, B, M), for a chip of one feed-forward layer and its readout.
+    """How the chip differs from exact time, over all samples of x (T, B, M), for a chip of one feed-forward layer and its
+    readout.
 
-    Returns a dict: late (E,), by how many seconds each neuron's first spike is late; spikes, the counts (chip, exact); membrane, the root mean square
-    difference of the membranes in theta.
+    Returns a dict: late (E,), by how many seconds each neuron's first spike is late; spikes, the counts (chip, exact);
+    membrane, the root mean square difference of the membranes in theta.
     """
     N = network.layers[0].W.shape[1]
     late, counts, squares = [], np.zeros(2, int), []

@@ -22,10 +22,11 @@ Why no crossing is missed (Rolle's theorem). Multiplied by exp(s/tau_mem), V - t
     d/ds [exp(s/tau_mem) (V - threshold)] = exp(s/tau_mem) q(s)
     q(s) = (leak - threshold)/tau_mem + I_exc exp(-s/tau_exc) + I_inh exp(-s/tau_inh)
 
-Between two zeros of q the bracket is monotone, so V crosses the threshold there once or not at all, and the signs at both ends tell. q
-has at most one extremum, in closed form, hence at most two zeros, each in a piece where q is monotone. Nothing computed here cancels
-where time constants are close, or grows. Every decision is right to some roundings of the largest term of V or q, for time constants
-equal, nearly equal or far apart; a peak that clears the threshold by less than that may go either way. Source: SPEC C3, C4.
+Between two zeros of q the bracket is monotone, so V crosses the threshold there once or not at all, and the signs at both ends
+tell. q has at most one extremum, in closed form, hence at most two zeros, each in a piece where q is monotone. Nothing computed
+here cancels where time constants are close, or grows. Every decision is right to some roundings of the largest term of V or q,
+for time constants equal, nearly equal or far apart; a peak that clears the threshold by less than that may go either way.
+Source: SPEC C3, C4.
 """
 
 from dataclasses import dataclass, fields
@@ -40,8 +41,9 @@ from refsnn.errors import DtypeError, RangeError, ShapeError, check_float_array,
 class Neurons:
     """The parameters of a layer's neurons: scalars, or (N,) arrays for one value a neuron. SPEC C3, C4.
 
-    tau_mem, tau_exc, tau_inh, refractory in seconds, above 0; threshold, leak, reset in theta. A refractory time of 0 is refused: with
-    the reset above the threshold it would mean infinitely many spikes at one instant. Raises DtypeError, ShapeError, RangeError.
+    tau_mem, tau_exc, tau_inh, refractory in seconds, above 0; threshold, leak, reset in theta. A refractory time of 0 is
+    refused: with the reset above the threshold it would mean infinitely many spikes at one instant. Raises DtypeError,
+    ShapeError, RangeError.
 
     >>> Neurons(6e-6, 6e-6, 6e-6, refractory=0.0)
     Traceback (most recent call last):
@@ -92,14 +94,14 @@ class Result:
 def simulate(neurons, weights, events, duration, recurrent=None, sample_times=(), start=None):
     """Run a layer from 0 to `duration`, at first without current. SPEC C3, C4.
 
-    weights (M, N) float, theta/s: what an event of unit j adds, to I_exc where positive, to I_inh where negative. events: two arrays,
-    times (E,) float and units (E,) integer, in any order, or ((), ()). recurrent: None or (N, N) float, theta/s: what a spike adds,
-    without delay. sample_times (S,) float, in any order: V is read just before anything happens at that instant. start: V at 0, a
-    number or (N,); None is the leak. Events and sample times lie in [0, duration].
+    weights (M, N) float, theta/s: what an event of unit j adds, to I_exc where positive, to I_inh where negative. events: two
+    arrays, times (E,) float and units (E,) integer, in any order, or ((), ()). recurrent: None or (N, N) float, theta/s: what a
+    spike adds, without delay. sample_times (S,) float, in any order: V is read just before anything happens at that instant.
+    start: V at 0, a number or (N,); None is the leak. Events and sample times lie in [0, duration].
 
-    V > threshold is a spike, a touch is none: V goes to the reset and is held there for the refractory time, while currents go on; above
-    the threshold when released, a neuron spikes at once. What happens at one instant happens together: no spike undoes another.
-    Returns the spikes in [0, duration) and the samples. Raises DtypeError, ShapeError, RangeError.
+    V > threshold is a spike, a touch is none: V goes to the reset and is held there for the refractory time, while currents go
+    on; above the threshold when released, a neuron spikes at once. What happens at one instant happens together: no spike
+    undoes another. Returns the spikes in [0, duration) and the samples. Raises DtypeError, ShapeError, RangeError.
 
     >>> neurons = Neurons(1.0, 1.0, 1.0, leak=2.0, refractory=3.0)     # 2 - 2 exp(-s) = 1 at ln 2 = 0.69315, then 3 + ln 2 later
     >>> simulate(neurons, np.zeros((1, 1)), ((), ()), 9.0, start=0.0).times.round(5).tolist()
@@ -137,7 +139,8 @@ def state_after(neurons, state, instant, spiking, rows):
     In the refractory time a jump counts as what will be left of it at the release, for nothing sees the current before.
     """
     free, _, I_exc, I_inh = state
-    # integrate, reset; a rounding must not lift a membrane that rests on its threshold over it, as V exp(-x) + V (1 - exp(-x)) can
+    # integrate, reset; a rounding must not lift a membrane that rests on its threshold over it, as V exp(-x) + V (1 - exp(-x))
+    # can
     below = membrane_at(neurons, state, instant, zero=neurons.threshold) <= 0                          # (N,)
     V = np.minimum(membrane_at(neurons, state, instant), np.where(below, neurons.threshold, np.inf))   # (N,)
     V = np.where(spiking, neurons.reset, V)                                                            # (N,)
@@ -162,12 +165,14 @@ def next_spike(unit, state, duration):
 
 
 def response(s, tau_mem, tau_syn):
-    """What a current of 1 does to the membrane in s seconds: the integral of exp(-(s-u)/tau_mem) exp(-u/tau_syn) du from 0 to s. SPEC C3.
+    """What a current of 1 does to the membrane in s seconds: the integral of exp(-(s-u)/tau_mem) exp(-u/tau_syn) du from 0 to
+    s. SPEC C3.
 
         D(s) = (exp(-s/slow) - exp(-s/fast))/gap = s exp(-s/slow) (1 - exp(-gap s))/(gap s),   gap = 1/fast - 1/slow
 
-    The first form cancels where the time constants are close (8e-10 at a relative difference of 1e-8). The second does not: where the gap
-    cancels, gap s is small and the fraction close to 1 whatever it is. Relative error below 2e-16 times 2 (1 + s/slow), everywhere.
+    The first form cancels where the time constants are close (8e-10 at a relative difference of 1e-8). The second does not:
+    where the gap cancels, gap s is small and the fraction close to 1 whatever it is. Relative error below 2e-16 times 2 (1 +
+    s/slow), everywhere.
 
     >>> [float(round(response(1.0, tau, 1.0), 5)) for tau in (1.0, 1 + 1e-12, 0.5)]      # exp(-1), the same, exp(-1) - exp(-2)
     [0.36788, 0.36788, 0.23254]
@@ -182,7 +187,8 @@ def membrane(neurons, s, V, I_exc, I_inh, zero=0.0):
 
         V(s) = V exp(-s/tau_mem) + leak (1 - exp(-s/tau_mem)) + I_exc D_exc(s) + I_inh D_inh(s)
 
-    V and leak are counted from `zero`. From the threshold, two terms that are not above it have a sum that is not, rounded or not.
+    V and leak are counted from `zero`. From the threshold, two terms that are not above it have a sum that is not, rounded or
+    not.
 
     >>> float(round(membrane(Neurons(1.0, 2.0, 1.0, leak=1.0), 1.0, 0.0, 0.0, -1.0), 5))  # 1 - 2 exp(-1)
     0.26424

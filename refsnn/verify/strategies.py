@@ -3,8 +3,9 @@
     @given(refsnn.verify.strategies.problems())
     def test_mine(problem): ...
 
-Importing this module needs Hypothesis (the test extra). Hypothesis draws the structure (depth, sizes, dtype, recurrence, the kind of values); the many numbers
-come from a numpy Generator whose seed Hypothesis draws, which is faster, and shrinks to a smaller structure.
+Importing this module needs Hypothesis (the test extra). Hypothesis draws the structure (depth, sizes, dtype, recurrence, the
+kind of values); the many numbers come from a numpy Generator whose seed Hypothesis draws, which is faster, and shrinks to a
+smaller structure.
 """
 
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ def spike_trains(draw, M, rng=None, dtype=np.float64, max_steps=40, max_batch=8)
 
 
 def traces(network, x, rng, kind):
-    """A trace for `network` and x: "free" is None, "model" is its own run, "arbitrary" holds values that no model would give (spikes in bin 0,
+    """A trace for `network` and x: "free" is None, "model" is its own run, "arbitrary" holds values that no model would give
+    (spikes in bin 0,
     membranes far off), "quantised" has ties everywhere, as an 8-bit converter makes them."""
     if kind == "free":
         return None

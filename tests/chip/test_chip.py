@@ -96,7 +96,8 @@ def test_shares_and_uniform_spreads_are_as_configured():
     pattern = draw_pattern(np.random.default_rng(1), network, variation)[0]
     assert abs((~pattern.alive).mean() - 0.1) < 5 * np.sqrt(0.09 / 2000)
     assert abs((pattern.synapse_exc == 0).mean() - 0.2) < 5 * np.sqrt(0.16 / 60000)
-    assert pattern.sample_time.min() >= 0 and pattern.sample_time.max() <= 0.4 and abs(pattern.sample_time.mean() - 0.2) < 5 * 0.4 / np.sqrt(12 * 2000)
+    assert pattern.sample_time.min() >= 0 and pattern.sample_time.max() <= 0.4
+    assert abs(pattern.sample_time.mean() - 0.2) < 5 * 0.4 / np.sqrt(12 * 2000)
     np.testing.assert_allclose(pattern.threshold, 1.05)
 
 
@@ -106,7 +107,8 @@ def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
     assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1
 
 
-STRENGTHS = {"weight_levels": 63, "dead_neurons": 0.5, "converter_lsb": 1 / 70, "read_noise": 1.2, "converter_offset": 20.0, "spike_jitter": 1e-6, "sample_time": 0.5}
+STRENGTHS = {"weight_levels": 63, "dead_neurons": 0.5, "converter_lsb": 1 / 70, "read_noise": 1.2, "converter_offset": 20.0,
+             "spike_jitter": 1e-6, "sample_time": 0.5}
 ONLY_WITH_CODES = {"read_noise", "converter_gain", "converter_offset"}
 
 
@@ -218,7 +220,8 @@ def test_lost_events_and_jitter_are_as_strong_as_configured():
     kept = spikes(lost_events=0.2)
     assert n > 2000 and abs(kept.sum() / n - 0.8) < 5 * np.sqrt(0.16 / n) and (kept <= whole).all()
     moved = spikes(spike_jitter=0.4e-6)
-    # a spike at a uniform place in its bin leaves it with probability 2 sigma / (sqrt(2 pi) dt) = 0.188; bins touched by two count once
+    # a spike at a uniform place in its bin leaves it with probability 2 sigma / (sqrt(2 pi) dt) = 0.188; bins touched by two
+    # count once
     left = 1 - (whole * moved).sum() / n
     assert 0.1 < left < 0.25
 

@@ -34,7 +34,8 @@ def test_a_transfer_with_a_vanishing_time_constant_does_not_overflow():
 
 @given(networks(dtype=np.float64), generators(), st.integers(1, 9))
 def test_an_ideal_chip_equals_the_ideal_model_at_every_grid_point_while_nothing_spikes(network, rng, substeps):
-    # a high threshold keeps every layer silent, so drive the readout with the input as well: one network for each layer's parameters
+    # a high threshold keeps every layer silent, so drive the readout with the input as well: one network for each layer's
+    # parameters
     for layer in network.layers:
         silent = NeuronParameters(layer.neuron.tau_mem, layer.neuron.tau_syn, 1e6)
         single = Network((Layer(layer.W, layer.R, silent), Layer(np.zeros((layer.W.shape[1], 1)), spiking=False)))
@@ -46,7 +47,8 @@ def test_an_ideal_chip_equals_the_ideal_model_at_every_grid_point_while_nothing_
 
 @given(networks(dtype=np.float64, max_spiking_layers=1), generators())
 def test_an_ideal_readout_equals_the_ideal_model_at_every_grid_point(network, rng):
-    # spikes in the hidden layer fall between grid points; a pass-through of the input is a hidden layer that a chip cannot have, so compare
+    # spikes in the hidden layer fall between grid points; a pass-through of the input is a hidden layer that a chip cannot
+    # have, so compare
     # the readout's response as a spiking layer that never reaches its threshold
     readout = network.layers[-1]
     silent = NeuronParameters(readout.neuron.tau_mem, readout.neuron.tau_syn, 1e6)
@@ -67,7 +69,8 @@ def one_neuron(weight, T=20, threshold=1.0, substeps=64, recurrent=None, refract
 
 
 def test_the_membrane_is_reset_hard_and_held_for_the_refractory_time():
-    # V(t) = 1.2 t / (alpha dt) e^(-t/tau) crosses 1 at 1.3 us, in bin 0; the sample of bin 0 lies before, those at 1.7 and 3.4 us after it
+    # V(t) = 1.2 t / (alpha dt) e^(-t/tau) crosses 1 at 1.3 us, in bin 0; the sample of bin 0 lies before, those at 1.7 and 3.4
+    # us after it
     held, _ = one_neuron(1.2, refractory=2.2e-6)
     assert held.spikes[:, 0, 0].argmax() == 0 and held.spikes[0, 0, 0] == 1
     assert held.membrane[:3, 0, 0].tolist() == [0, 0, 0]

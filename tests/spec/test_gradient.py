@@ -102,7 +102,8 @@ def two_layer_chain(V_hidden, S_hidden, V_readout):
 def test_the_gradient_by_hand():
     # sum over time, one class: dL/dm = 0, so only the burst term acts, gS = 2 rho n = 2 with rho = 1, n = 1; T = 4.
     # sigma' = 1 where V = theta = 1 (t = 2), 1/9 elsewhere for slope 2 and |V - theta| = 1.
-    # lamV[3] = 2/9, lamI[3] = 2/9; lamV[2] = 2 + 1/9 = 19/9, lamI[2] = 19/9 + 1/9 = 20/9; lamV[1] = 2/9 + 19/18, lamI[1] = lamV[1] + 10/9
+    # lamV[3] = 2/9, lamI[3] = 2/9; lamV[2] = 2 + 1/9 = 19/9, lamI[2] = 19/9 + 1/9 = 20/9; lamV[1] = 2/9 + 19/18, lamI[1] =
+    # lamV[1] + 10/9
     network, x, trace = two_layer_chain([0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0])
     objective = Objective(reduce="sum", burst=1.0, weight=0.0)
     loss, gradient, _ = loss_and_gradient(network, x, np.array([0]), trace, objective, Surrogate(slope=2.0))

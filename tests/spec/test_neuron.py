@@ -34,7 +34,8 @@ def test_the_potential_peaks_at_the_fourth_step():
 
 
 def test_a_spike_by_hand_is_reset_one_step_late_by_theta():
-    # alpha = beta = 1/2, w = 2: I = 2, 1, .5   V = 2, (1 + 1 - 1) = 1, (.5 + .5) = 1: above theta, then two ties that do not spike
+    # alpha = beta = 1/2, w = 2: I = 2, 1, .5   V = 2, (1 + 1 - 1) = 1, (.5 + .5) = 1: above theta, then two ties that do not
+    # spike
     trace = run_spiking(one_spike(4), np.array([[2.0]]), None, HALF)
     assert trace.membrane.ravel().tolist() == [0, 2, 1, 1]
     assert trace.spikes.ravel().tolist() == [0, 1, 0, 0]

@@ -18,7 +18,8 @@ EVERY_TERM = Objective(burst=0.3, weight=0.2, readout=0.05, rate=0.01, rate_limi
 
 
 def free_of_kinks(problem, slope, margin=1e-4):
-    """Whether the twin is smooth around its weights: no membrane near theta, no near-tie for the maximum over time (but of the zeros that
+    """Whether the twin is smooth around its weights: no membrane near theta, no near-tie for the maximum over time (but of the
+    zeros that
     come before the first spike can arrive: they move with no weight)."""
     trace = twin_forward(problem.network.layers, problem.x, Surrogate(slope))
     nearest = min(np.abs(recorded.membrane[1:] - layer.neuron.threshold).min()

@@ -544,11 +544,13 @@ def test_the_examples_in_the_docstrings_hold():
 # another simulator
 
 def run_brian(neurons, weights, arriving, duration, R, dt):
-    """The same layer in Brian2, on a grid of dt but with exact decay: spikes (times, units) and the membrane (T, N), T = duration / dt.
+    """The same layer in Brian2, on a grid of dt but with exact decay: spikes (times, units) and the membrane (T, N), T =
+    duration / dt.
 
-    A Brian step k integrates from k dt to (k + 1) dt, tests the threshold, then delivers the events of k dt: its events come a step
-    late, and its spike at k dt is a V((k + 1) dt) above the threshold. Both are shifted by a step, so a spike at k dt is a crossing in
-    ((k - 1) dt, k dt]. The reset is at (k + 1) dt too, but the refractory time counts from k dt: it is made a step longer here.
+    A Brian step k integrates from k dt to (k + 1) dt, tests the threshold, then delivers the events of k dt: its events come a
+    step late, and its spike at k dt is a V((k + 1) dt) above the threshold. Both are shifted by a step, so a spike at k dt is a
+    crossing in ((k - 1) dt, k dt]. The reset is at (k + 1) dt too, but the refractory time counts from k dt: it is made a step
+    longer here.
     """
     try:
         import brian2 as brian
@@ -567,7 +569,8 @@ def run_brian(neurons, weights, arriving, duration, R, dt):
                                     leak : 1
                                     theta : 1
                                     V_reset : 1
-                                    hold : second""", threshold="V > theta", reset="V = V_reset", refractory="hold", method="exact")
+                                    hold : second""", threshold="V > theta", reset="V = V_reset", refractory="hold",
+                                    method="exact")
     neurons = neurons.broadcast(N)
     group.tau_mem, group.tau_exc, group.tau_inh, group.hold = (
         value * second for value in (neurons.tau_mem, neurons.tau_exc, neurons.tau_inh, neurons.refractory + dt))
