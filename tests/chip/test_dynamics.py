@@ -1,5 +1,7 @@
 """C3, C4: the chip without imperfections is the ideal model while nothing spikes; and what happens when it does."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,12 +13,28 @@ from refsnn.chip.dynamics import transfer
 from refsnn.verify.strategies import generators, networks
 
 
+def transfer_of_60_digits(h, tau_mem, tau_syn):
+    """(exp(-h/tau_m) - exp(-h/tau_s)) / (1/tau_s - 1/tau_m) in decimal arithmetic, where the cancellation costs nothing that shows."""
+    with localcontext() as context:
+        context.prec = 60
+        h, tau_mem, tau_syn = Decimal(h), Decimal(tau_mem), Decimal(tau_syn)
+        if tau_mem == tau_syn:
+            return float(h * (-h / tau_mem).exp())
+        return float(((-h / tau_mem).exp() - (-h / tau_syn).exp()) / (1 / tau_syn - 1 / tau_mem))
+
+
 @given(st.floats(-8, -4), st.floats(-8, -4), st.floats(1e-8, 2e-6), st.booleans())
-def test_a_grid_step_is_the_matrix_exponential(log_mem, log_syn, h, equal):
+def test_the_transfer_of_a_grid_step_is_right_to_rounding(log_mem, log_syn, h, equal):
     tau_mem = 10**log_mem
     tau_syn = tau_mem if equal else 10**log_syn
-    exact = expm(h * np.array([[-1 / tau_syn, 0], [1, -1 / tau_mem]]))
-    assert transfer(h, tau_mem, tau_syn) == pytest.approx(exact[1, 0], rel=1e-9, abs=1e-40)  # expm itself: 1e-10 at h/tau = 200
+    # exp(-h/tau) of a rounded argument: its relative error grows with h/tau, up to 200 here
+    assert transfer(h, tau_mem, tau_syn) == pytest.approx(transfer_of_60_digits(h, tau_mem, tau_syn), rel=1e-13, abs=1e-300)
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), [(6e-6, 6e-6), (9e-6, 3e-6), (2e-6, 7e-6)])
+def test_a_grid_step_is_the_matrix_exponential_of_the_two_equations(tau_mem, tau_syn):
+    exact = expm(2e-7 * np.array([[-1 / tau_syn, 0], [1, -1 / tau_mem]]))
+    assert transfer(2e-7, tau_mem, tau_syn) == pytest.approx(exact[1, 0], rel=1e-12)
 
 
 @given(st.floats(1e-16, 1e-2))
