@@ -78,10 +78,6 @@ class Grid:
         """One grid step in seconds."""
         return self.dt / self.substeps
 
-    def round(self, seconds, low):
-        """Times to whole grid steps, `low` at least."""
-        return np.maximum(np.rint(seconds / self.h).astype(int), low)
-
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -119,48 +115,50 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Firing:
-    """How the neurons fire, (N,) each. SPEC C4, C5.
+    """How the neurons fire, (N,) each. SPEC C4.
 
-    threshold and reset above rest, in theta; hold, the refractory time, and late, the lateness of the samples, in grid steps.
+    threshold and reset above rest, in theta; hold, the refractory time, in whole grid steps.
     """
 
     threshold: np.ndarray
     reset: np.ndarray
     hold: np.ndarray
-    late: np.ndarray
 
     @classmethod
     def on(cls, grid, circuits, dtype):
         """The firing of these circuits on a grid."""
-        return cls(*((level - circuits.leak).astype(dtype) for level in (circuits.threshold, circuits.reset)),
-                   grid.round(circuits.refractory, 1), np.minimum(grid.round(circuits.sample_time, 0), grid.substeps - 1))
+        levels = ((level - circuits.leak).astype(dtype) for level in (circuits.threshold, circuits.reset))
+        return cls(*levels, np.maximum(np.rint(circuits.refractory / grid.h).astype(int), 1))
 
 
-def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
-    """Run one layer over the grid. SPEC C3, C4, C8.
+def run_circuits(circuits, grid, shape, drive=None, events_below=None, kicks=None):
+    """Run one layer over the grid. SPEC C3, C4, C5, C8.
 
-    shape: (B, N). Its input, in the unit of charge: drive, two arrays (T, B, N), on the time steps, or arriving(k), (M, 2, B,
-    N), in the grid steps of time step k. kicks: None or (T, B, N), the membrane noise, added at the end of every time step.
-    Returns samples (T, B, N), the membrane at k dt + sample_time, before the reset of a spike at that very instant, and events:
-    for every grid step the flat indices into (B, N) of the neurons that spiked.
+    shape: (B, N). Its input is either drive, charge on the time steps, two arrays (T, B, N), excitatory and inhibitory; or events_below, the
+    events of the layer below, which arrive through circuits.weights. kicks: None or (T, B, N), the membrane noise, added at the end of
+    every time step. Returns samples (T, B, N), the membrane at k dt + sample_time (what arrives or spikes within sample_time is not
+    seen), and events: for every grid step g the flat indices into (B, N) of the neurons that crossed their thresholds in (g h, (g+1) h].
     """
     dtype = circuits.weights.dtype
     U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
-    release = np.zeros(shape, int)                       # (B, N) grid step at which a neuron's refractory time ends
-    firing = Firing.on(grid, circuits, dtype)
-    recurrent = None if circuits.recurrent is None else charge(circuits.recurrent, circuits, grid.h)
+    release = np.zeros(shape, int)                       # (B, N) grid point at which a neuron's refractory time ends
     samples, events = np.empty((grid.steps, *shape), dtype), []                            # (T, B, N)
-    stride, leap = (Step.over(seconds, circuits, grid.h, dtype) for seconds in (grid.h, grid.dt))
+    firing = Firing.on(grid, circuits, dtype)
+    stride, leap, late = (Step.over(seconds, circuits, grid.h, dtype) for seconds in (grid.h, grid.dt, circuits.sample_time))
     highest, least = bound_of_rise(circuits, grid, dtype)
+    # where spikes come between the time steps: the layer's sources, each with its charges
+    sources = [(events_below, circuits.weights)] if drive is None else []
+    sources += [] if circuits.recurrent is None else [(events, circuits.recurrent)]
+    sources = [(spikes, charge(weights, circuits, grid.h)) for spikes, weights in sources]
     for k in range(grid.steps):
         # record
-        samples[k] = U
+        samples[k] = late.b * U + late.c_exc * I_exc + late.c_inh * I_inh
         # input
         if drive is not None:
             I_exc += drive[0][k]
             I_inh += drive[1][k]
         # decay, integrate: those that may cross walk the grid, the others leap
-        if arriving is not None or recurrent is not None or firing.late.any():
+        if sources:
             walking = np.arange(U.size)
         else:
             # the margin covers that leaping and walking round differently
@@ -168,7 +166,8 @@ def run_circuits(circuits, grid, shape, drive=None, arriving=None, kicks=None):
             walking = np.flatnonzero((bound > firing.threshold - 1e-4) | (release > k * grid.substeps))
         state = [array.ravel()[walking] for array in (U, I_exc, I_inh, release)]           # (n,) each
         leap.take(U, I_exc, I_inh)
-        walk(k, grid, walking, state, stride, firing, arriving and arriving(k), recurrent, events, samples[k])
+        for g in range(k * grid.substeps, (k + 1) * grid.substeps):
+            events.append(walk(g, walking, state, stride, firing, sources, shape[0]))
         for array, walked in zip((U, I_exc, I_inh, release), state):
             array.ravel()[walking] = walked
         # noise
@@ -191,38 +190,29 @@ def bound_of_rise(circuits, grid, dtype):
     return c_exc.max(axis=0).astype(dtype), (c_inh / c_exc).min(axis=0).astype(dtype)
 
 
-def walk(k, grid, walking, state, stride, firing, charges, recurrent, events, samples):
-    """Take n neurons over the grid steps of time step k, in place. SPEC C4.
+def walk(g, walking, state, stride, firing, sources, B):
+    """Take n neurons over grid step g, in place; returns the flat indices into (B, N) of those that crossed their thresholds. SPEC C4.
 
-    walking (n,): their flat indices into (B, N). state: their U, I_exc, I_inh, release, (n,) each. charges (M, 2, B, N) or
-    None: what arrives in each grid step; recurrent (2, N, N) or None: charge of the layer's own spikes; with either, all
-    neurons walk. Appends to events; writes the samples (B, N) that are taken late.
+    walking (n,): their flat indices. state: their U, I_exc, I_inh, release, (n,) each. sources: pairs of events and charges (2, M, N);
+    what spiked in the grid step before arrives now, at g h; where there are any, all neurons walk.
     """
     U, I_exc, I_inh, release = state
     unit = walking % len(firing.hold)                                                      # (n,)
-    step, threshold, reset, hold, late = stride.of(unit), *(getattr(firing, field.name)[unit] for field in fields(firing))
-    anyone_late = late.any()
-    for g in range(k * grid.substeps, (k + 1) * grid.substeps):
-        # record
-        if anyone_late and g > k * grid.substeps:
-            sampled = late == g % grid.substeps
-            samples.ravel()[walking[sampled]] = U[sampled]
-        # threshold
-        spiked = np.flatnonzero((U > threshold) & (release <= g))
-        release[spiked] = g + hold[spiked]
-        events.append(walking[spiked])
-        # input
-        if charges is not None:
-            I_exc += charges[g % grid.substeps, 0].ravel()
-            I_inh += charges[g % grid.substeps, 1].ravel()
-        if recurrent is not None and len(spiked):
-            own = charges_of(events[-1:], recurrent, samples.shape[0])[0]                  # (2, B, N)
-            I_exc += own[0].ravel()
-            I_inh += own[1].ravel()
-        # decay, integrate
-        step.take(U, I_exc, I_inh)
-        # reset, and hold for the refractory time
-        np.copyto(U, reset, where=release > g)
+    # input
+    for events, charges in sources:
+        if g > 0 and len(events[g - 1]):
+            arriving = charges_of(events[g - 1], charges, B)                               # (2, B, N)
+            I_exc += arriving[0].ravel()
+            I_inh += arriving[1].ravel()
+    # decay, integrate, held in the refractory time
+    stride.of(unit).take(U, I_exc, I_inh)
+    np.copyto(U, firing.reset[unit], where=release > g)
+    # threshold
+    spiked = np.flatnonzero((U > firing.threshold[unit]) & (release <= g + 1))
+    # reset
+    U[spiked] = firing.reset[unit[spiked]]
+    release[spiked] = g + 1 + firing.hold[unit[spiked]]
+    return walking[spiked]
 
 
 def arriving_input(x, weights):
@@ -232,26 +222,14 @@ def arriving_input(x, weights):
     return tuple((x.reshape(T * B, M) @ rows).reshape(T, B, -1) for rows in weights)
 
 
-def arriving_events(events, weights, B, substeps, k):
-    """Charge of spikes on the grid in the grid steps of time step k: (M, 2, B, N). events: the layer's below, from run_circuits."""
-    return charges_of(events[k * substeps:(k + 1) * substeps], weights, B)
-
-
-def charges_of(events, weights, B):
-    """Charge of the spikes of some grid steps: (len(events), 2, B, N).
-
-    events: flat indices into (B, M) for each of them; weights (2, M, N) as charge gives them.
-    """
-    M, N = weights.shape[1:]
-    charges = np.zeros((len(events), B, 2 * N), weights.dtype)                             # (m, B, 2 N)
-    count = [len(entry) for entry in events]
-    spiked = np.concatenate(events)                                                        # (E,) sorted within each grid step
-    if len(spiked):
-        row = np.repeat(np.arange(len(events)) * B, count) + spiked // M                   # (E,) sorted
-        first = np.flatnonzero(np.diff(row, prepend=-1))                                   # where the spikes of the next sample begin
-        both_rows = weights.swapaxes(0, 1).reshape(M, 2 * N)                               # (M, 2 N)
-        charges.reshape(-1, 2 * N)[row[first]] = np.add.reduceat(both_rows[spiked % M], first)
-    return charges.reshape(len(events), B, 2, N).swapaxes(1, 2)
+def charges_of(spiked, charges, B):
+    """Charge of the spikes of one grid step: spiked, sorted flat indices into (B, M), through charges (2, M, N) -> (2, B, N)."""
+    _, M, N = charges.shape
+    arriving = np.zeros((2, B, N), charges.dtype)                                          # (2, B, N)
+    sample = spiked // M                                                                   # (E,) sorted
+    first = np.flatnonzero(np.diff(sample, prepend=-1))                                    # where the spikes of another sample begin
+    arriving[:, sample[first]] = np.add.reduceat(charges[:, spiked % M], first, axis=1)
+    return arriving
 
 
 def charge(weights, circuits, h):

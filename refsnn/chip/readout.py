@@ -41,17 +41,17 @@ def convert(samples, lsb, gain=None, offset=None, noise=None):
 def bin_spikes(events, grid, shape, dtype, jitter=0.0, lost=0.0, rng=None):
     """Recorded spikes in time steps, at most one each. SPEC C6, C8.
 
-    events: flat indices into (B, N) for every grid step; grid: the Grid they were made on; shape (T, B, N). A spike in [k dt,
-    (k+1) dt) goes to bin k: V[k] is the last sample before it. jitter: std in seconds of the recorded time; lost: share of the
-    spikes that never reach the host; both drawn from rng. A time before 0 counts as 0, one after the end is lost. Returns (T,
-    B, N), 0.0 or 1.0.
+    events: flat indices into (B, N) for every grid step; grid: the Grid they were made on; shape (T, B, N). A spike in time step k goes
+    to bin k: V[k] is the last sample before it. jitter: std in seconds of the recorded time, for which a spike lies anywhere in its
+    grid step; lost: share of the spikes that never reach the host; both drawn from rng. A time before 0 counts as 0, one after the
+    end is lost. Returns (T, B, N), 0.0 or 1.0.
     """
     T, size = shape[0], shape[1] * shape[2]
     unit = np.concatenate(events)                                                  # (E,) flat index of every spike
     time = np.repeat(np.arange(len(events)), [len(entry) for entry in events])     # (E,) grid step of every spike
     step = time // grid.substeps                                                   # (E,)
     if jitter:
-        moved = time * grid.h + jitter * rng.standard_normal(len(time))
+        moved = (time + rng.random(len(time))) * grid.h + jitter * rng.standard_normal(len(time))
         step = np.maximum(np.floor(moved / grid.dt).astype(int), 0)
     recorded = step < T
     if lost:

@@ -1,11 +1,10 @@
 """The chip as a whole: it takes an ideal network and input spikes, and returns the trace that its analog neurons made (C1-C8)."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
-from refsnn.chip.dynamics import Circuits, Grid, arriving_events, arriving_input, charge, membrane_kicks, run_circuits, transfer
+from refsnn.chip.dynamics import Circuits, Grid, arriving_input, charge, membrane_kicks, run_circuits, transfer
 from refsnn.chip.noise import check_noise, draw_noise
 from refsnn.chip.readout import bin_spikes, convert
 from refsnn.chip.synapses import load_weights, split_rows
@@ -62,13 +61,9 @@ class Chip:
         trace, events = [], None
         for layer, pattern, noise in zip(network.layers, self.pattern, self.noise(network, x, rng)):
             circuits = self.circuits(layer, pattern, noise.threshold)
-            weights = charge(circuits.weights, circuits, grid.h)                         # (2, M, N)
             kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
-            if events is None:
-                arrival = {"drive": arriving_input(x, weights)}
-            else:
-                arrival = {"arriving": partial(arriving_events, events, weights, x.shape[1], self.substeps)}
-            samples, events = run_circuits(circuits, grid, (x.shape[1], layer.W.shape[1]), kicks=kicks, **arrival)
+            drive = arriving_input(x, charge(circuits.weights, circuits, grid.h)) if events is None else None
+            samples, events = run_circuits(circuits, grid, (x.shape[1], layer.W.shape[1]), drive, events, kicks)
             trace.append(self.record(layer, pattern, samples, events, grid, noise, rng))
         return tuple(trace)
 

@@ -25,7 +25,8 @@ def chip_run(chip, network, x):
     samples, events = run_circuits(circuits, grid, shape, drive=arriving_input(x, charge(circuits.weights, circuits, grid.h)))
     step = np.repeat(np.arange(len(events)), [len(entry) for entry in events])     # (E,)
     sample, unit = np.divmod(np.concatenate(events), shape[1])                     # (E,)
-    return [(step[sample == b] * grid.h, unit[sample == b], samples[:, b]) for b in range(shape[0])]
+    # a crossing within grid step g shows at its end
+    return [((step[sample == b] + 1) * grid.h, unit[sample == b], samples[:, b]) for b in range(shape[0])]
 
 
 def exact_run(chip, network, x):
@@ -75,7 +76,7 @@ def example(substeps, seed=0):
     network = Network.initialise(rng, (40, 30, 4))
     network = network.with_parameters([rng.normal(0.05, 0.2, (40, 30)).clip(-0.26, 0.26), network.layers[1].W])
     x = (rng.random((20, 20, 40)) < 0.1).astype(float)
-    return replace(Chip.sample(rng, network, Variation.calibrated()), substeps=substeps), network, x
+    return replace(Chip.sample(rng, network, replace(Variation.calibrated(), sample_time=0.0)), substeps=substeps), network, x
 
 
 def main():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn import Chip, DtypeError, Network, RangeError, ShapeError, Variation, forward, loss_and_gradient
+from refsnn import Chip, DtypeError, Layer, Network, RangeError, ShapeError, Variation, forward, loss_and_gradient
 from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING
 from refsnn.chip.noise import Noise, quantiles
 from refsnn.chip.readout import convert
@@ -31,7 +31,8 @@ def test_weights_on_the_chip_are_integers_of_six_bits_and_a_sign(rng, spiking):
     assert np.abs(codes).max() <= 63 + 1e-9
     if not spiking and np.abs(W).max() > 63 / 250:
         assert np.isclose(np.abs(codes).max(), 63)               # the readout uses the whole range
-    assert np.abs(load_weights(W, spiking, 63) - W.clip(-63 / 240, 63 / 240) if spiking else 0).max() <= 0.5 / 240 + 1e-12
+    representable = W.clip(-63 / 240, 63 / 240) if spiking else W
+    assert np.abs(load_weights(W, spiking, 63) - representable).max() <= 0.5 / weight_scale(W, spiking, 63) + 1e-12
 
 
 def test_the_readout_scale_is_at_most_250():
@@ -219,11 +220,25 @@ def test_lost_events_and_jitter_are_as_strong_as_configured():
     whole, n = spikes(), spikes().sum()
     kept = spikes(lost_events=0.2)
     assert n > 2000 and abs(kept.sum() / n - 0.8) < 5 * np.sqrt(0.16 / n) and (kept <= whole).all()
-    moved = spikes(spike_jitter=0.4e-6)
-    # a spike at a uniform place in its bin leaves it with probability 2 sigma / (sqrt(2 pi) dt) = 0.188; bins touched by two
-    # count once
-    left = 1 - (whole * moved).sum() / n
-    assert 0.1 < left < 0.25
+    for jitter in (20e-9, 0.2e-6):
+        moved = spikes(spike_jitter=jitter)
+        # a spike at a uniform place in its bin leaves it with the probability 2 sigma / (sqrt(2 pi) dt), and bins hold one spike each
+        share = 1 - (whole * moved).sum() / n
+        expected = 2 * jitter / (np.sqrt(2 * np.pi) * 1.7e-6)
+        assert abs(share - expected) < 5 * np.sqrt(expected / n) + 0.1 * expected    # the grid of M = 8 leaves spikes not quite uniform
+
+
+@pytest.mark.parametrize("substeps", [2, 8])
+def test_a_converter_that_samples_late_sees_the_membrane_of_that_instant(substeps):
+    network = Network((Layer(np.array([[0.1]])), Layer(np.ones((1, 1)), spiking=False)))
+    x = np.zeros((20, 1, 1))
+    x[0] = 1
+    chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal(), substeps)
+    late = replace(chip, pattern=tuple(replace(p, sample_time=np.array([0.25])) for p in chip.pattern))
+    hidden, _ = late.forward(network, x, np.random.default_rng(0))
+    t = (np.arange(1, 20) + 0.25) * 1.7e-6                # V(t) = w t / (alpha dt) exp(-t / tau); the sample at t = 0 comes before the input
+    expected = 0.1 * t / (np.exp(-1.7 / 6) * 1.7e-6) * np.exp(-t / 6e-6)
+    np.testing.assert_allclose(hidden.membrane[1:, 0, 0], expected, rtol=1e-12)
 
 
 def test_drift_moves_the_pattern_by_the_configured_amount():

@@ -123,14 +123,10 @@ def test_a_strong_recurrent_neuron_fires_once_a_refractory_time():
     assert len(bins) >= 30 and hidden.spikes.max() == 1        # 40 dt = 68 us hold at most 34 refractory times of 2 us
 
 
-def test_the_sample_of_a_bin_with_a_spike_lies_below_the_threshold():
+def test_the_sample_of_a_bin_with_a_spike_is_the_last_before_it():
     rng = np.random.default_rng(3)
     network = Network.initialise(rng, (30, 40, 5))
     network = network.with_parameters([network.layers[0].W * 40, network.layers[1].W])
     x = (rng.random((20, 10, 30)) < 0.2).astype(float)
     hidden, _ = Chip.sample(rng, network, Variation.ideal()).forward(network, x, rng)
-    assert hidden.spikes.sum() > 100
-    # a crossing is found at the next grid point: at k dt itself the sample shows it, elsewhere the sample lies before it
-    below = hidden.membrane[hidden.spikes == 1] <= 1
-    assert below.mean() > 0.8
-    assert not (hidden.membrane[hidden.spikes == 0] > 1).any()
+    assert hidden.spikes.sum() > 100 and hidden.membrane.max() <= 1        # no sample ever shows a membrane above its threshold
