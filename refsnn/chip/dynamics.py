@@ -100,10 +100,6 @@ class Step:
         decays = (np.exp(-seconds / tau) for tau in (circuits.tau_exc, circuits.tau_inh, circuits.tau_mem))
         return cls(*(array.astype(dtype) for array in (*decays, c_exc, c_inh)))
 
-    def of(self, unit):
-        """The same step for some of the neurons: unit (n,) indices below N."""
-        return Step(*(getattr(self, field.name)[unit] for field in fields(self)))
-
     def take(self, U, I_exc, I_inh):
         """Take the step, in place; (B, N) each, or (n,) for a step of n neurons."""
         U *= self.b
@@ -165,9 +161,10 @@ def run_circuits(circuits, grid, shape, drive=None, events_below=None, kicks=Non
             bound = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0)      # (B, N)
             walking = np.flatnonzero((bound > firing.threshold - 1e-4) | (release > k * grid.substeps))
         state = [array.ravel()[walking] for array in (U, I_exc, I_inh, release)]           # (n,) each
+        own_stride, own_firing = (select(parameters, walking % shape[1]) for parameters in (stride, firing))
         leap.take(U, I_exc, I_inh)
         for g in range(k * grid.substeps, (k + 1) * grid.substeps):
-            events.append(walk(g, walking, state, stride, firing, sources, shape[0]))
+            events.append(walk(g, walking, state, own_stride, own_firing, sources, shape[0]))
         for array, walked in zip((U, I_exc, I_inh, release), state):
             array.ravel()[walking] = walked
         # noise
@@ -190,14 +187,18 @@ def bound_of_rise(circuits, grid, dtype):
     return c_exc.max(axis=0).astype(dtype), (c_inh / c_exc).min(axis=0).astype(dtype)
 
 
+def select(parameters, unit):
+    """The same dataclass for some of the neurons: every array (N,) at the indices unit (n,)."""
+    return type(parameters)(*(getattr(parameters, field.name)[unit] for field in fields(parameters)))
+
+
 def walk(g, walking, state, stride, firing, sources, B):
     """Take n neurons over grid step g, in place; returns the flat indices into (B, N) of those that crossed their thresholds. SPEC C4.
 
-    walking (n,): their flat indices. state: their U, I_exc, I_inh, release, (n,) each. sources: pairs of events and charges (2, M, N);
-    what spiked in the grid step before arrives now, at g h; where there are any, all neurons walk.
+    walking (n,): their flat indices. state: their U, I_exc, I_inh, release, (n,) each; stride and firing: their own. sources: pairs of
+    events and charges (2, M, N); what spiked in the grid step before arrives now, at g h; where there are any, all neurons walk.
     """
     U, I_exc, I_inh, release = state
-    unit = walking % len(firing.hold)                                                      # (n,)
     # input
     for events, charges in sources:
         if g > 0 and len(events[g - 1]):
@@ -205,13 +206,13 @@ def walk(g, walking, state, stride, firing, sources, B):
             I_exc += arriving[0].ravel()
             I_inh += arriving[1].ravel()
     # decay, integrate, held in the refractory time
-    stride.of(unit).take(U, I_exc, I_inh)
-    np.copyto(U, firing.reset[unit], where=release > g)
+    stride.take(U, I_exc, I_inh)
+    np.copyto(U, firing.reset, where=release > g)
     # threshold
-    spiked = np.flatnonzero((U > firing.threshold[unit]) & (release <= g + 1))
+    spiked = np.flatnonzero((U > firing.threshold) & (release <= g + 1))
     # reset
-    U[spiked] = firing.reset[unit[spiked]]
-    release[spiked] = g + 1 + firing.hold[unit[spiked]]
+    U[spiked] = firing.reset[spiked]
+    release[spiked] = g + 1 + firing.hold[spiked]
     return walking[spiked]
 
 
