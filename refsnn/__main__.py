@@ -1,15 +1,14 @@
 """The command line: `refsnn` or `python -m refsnn`. It parses, calls, prints; every error of ours is one line and exit code 2."""
 
 import argparse
-import itertools
 import sys
 import time
-from dataclasses import fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from refsnn import __version__
 from refsnn.errors import RefsnnError
-from refsnn.runs import Silence, newest_checkpoint, require_same, train
+from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, Recipe
 
 HELP = {
@@ -39,30 +38,46 @@ def main(arguments=None):
     chosen = parser().parse_args(arguments)
     try:
         return chosen.command(chosen)
-    except (RefsnnError, OSError) as error:
+    except (RefsnnError, OSError, MemoryError) as error:
         print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nrefsnn: stopped; `--resume` with the same --out continues a run from its last whole epoch", file=sys.stderr)
+        print("\nrefsnn: stopped; --resume with the same --out continues a run from its last whole epoch, if there was one",
+              file=sys.stderr)
         return 130
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, as all errors of this command line are."""
+
+    def error(self, message):
+        """Say what is wrong with the arguments, and exit with 2."""
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
 
 
 def parser():
     """The argument parser with all verbs."""
-    top = argparse.ArgumentParser(prog="refsnn", description="Surrogate-gradient learning in the loop with an emulated analog chip.")
+    top = OneLineParser(prog="refsnn", description="Surrogate-gradient learning in the loop with an emulated analog chip.")
     top.add_argument("--version", action="version", version=f"refsnn {__version__}")
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
     verb = verbs.add_parser("train", help="train a spiking network in the loop",
                             formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     verb.set_defaults(command=run_train)
-    verb.add_argument("--out", type=Path, default=argparse.SUPPRESS, metavar="DIR",
+    verb.add_argument("--out", type=folder_name, default=argparse.SUPPRESS, metavar="DIR",
                       help="folder for results.json and checkpoints (default: refsnn-runs/001, or the next that is free)")
     verb.add_argument("--resume", action="store_true", default=argparse.SUPPRESS, help="continue the run in --out with its settings")
-    verb.add_argument("--preset", choices=sorted(PRESETS), default="default",
-                      help="settings to start from; the options below change single ones")
+    verb.add_argument("--preset", choices=sorted(PRESETS), default=argparse.SUPPRESS,
+                      help="settings to start from; the options below change single ones (default: default)")
     for field in fields(Recipe):
         add_recipe_option(verb, field)
     return top
+
+
+def folder_name(text):
+    """The Path of an argument; an empty one is refused, for it would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name of a folder is empty")
+    return Path(text)
 
 
 def add_recipe_option(verb, field):
@@ -79,36 +94,27 @@ def add_recipe_option(verb, field):
 def run_train(chosen):
     """Train, or resume; print where the results are."""
     given = {field.name: getattr(chosen, field.name) for field in fields(Recipe) if hasattr(chosen, field.name)}
-    if "hidden" in given:
-        given["hidden"] = tuple(given["hidden"])
+    if hasattr(chosen, "preset"):
+        given = PRESETS[chosen.preset] | given
     report = TerminalReport() if sys.stdout.isatty() else LineReport()
-    resume = getattr(chosen, "resume", False)
-    folder = getattr(chosen, "out", None) or (newest_run() if resume else free_folder())
+    folder = getattr(chosen, "out", None)
+    resume = hasattr(chosen, "resume")
     if resume:
-        recipe, _ = newest_checkpoint(folder, Silence())
-        require_same(recipe, replace(recipe, **given), folder)
+        folder = folder or newest_run()
+        saved, _ = newest_checkpoint(folder, LineReport())
+        saved.pop("data_sha256")
+        recipe = Recipe(**saved)
+        require_same(saved, asdict(Recipe(**saved | given)), folder)
     else:
-        recipe = Recipe(**PRESETS[chosen.preset] | given)
-    print(f"training {'-'.join(map(str, ('input', *recipe.hidden, 'classes')))} on {recipe.data}, forward on the {recipe.substrate}; "
-          f"results go to {folder}", flush=True)
-    print_results(train(recipe, folder, resume, report), folder)
+        recipe = Recipe(**given)
+    print_results(train(recipe, folder, resume, report), report.folder)
     return 0
 
 
-def run_folders():
-    """refsnn-runs/001, 002, ..., without end."""
-    return (Path("refsnn-runs") / f"{number:03}" for number in itertools.count(1))
-
-
-def free_folder():
-    """The first of the numbered folders that does not exist."""
-    return next(folder for folder in run_folders() if not folder.exists())
-
-
 def newest_run():
-    """The last of the numbered folders that exists."""
-    existing = list(itertools.takewhile(Path.exists, run_folders()))
-    return existing[-1] if existing else next(run_folders())
+    """The last of the numbered folders that train makes."""
+    existing = sorted(path for path in RUNS.glob("*") if path.name.isdigit())
+    return existing[-1] if existing else RUNS / "001"
 
 
 def print_results(results, folder):
@@ -128,6 +134,14 @@ def print_results(results, folder):
 
 class LineReport(Silence):
     """One plain line an epoch: for files and pipes."""
+
+    folder = None
+
+    def start(self, recipe, folder):
+        """Say what begins."""
+        self.folder = folder
+        sizes = "-".join(map(str, ("input", *recipe.hidden, "classes")))
+        print(f"training {sizes} on {recipe.data}, forward on the {recipe.substrate}; results go to {folder}", flush=True)
 
     def epoch(self, record, epochs):
         """Print what the epoch came to."""

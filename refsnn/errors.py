@@ -81,24 +81,37 @@ def check_number(name, value, low=-np.inf, high=np.inf, strict=False):
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise DtypeError(f"{name} is {describe(value)}; it must be a number")
+    try:
+        value = float(value)
+    except OverflowError:
+        raise RangeError(f"{name} is an integer of {len(str(value))} digits; it must be a number that a float can hold") from None
     if not np.isfinite(value) or value < low or value > high or (strict and value == low):
         bound = f"{'above' if strict else 'at least'} {low:g}" + (f" and at most {high:g}" if np.isfinite(high) else "")
         raise RangeError(f"{name} is {value}; it must be " + (bound if np.isfinite(low) else "finite"))
-    return float(value)
+    return value
 
 
-def check_count(name, value, low=1):
-    """Raise unless `value` is an integer of at least `low`."""
+def check_count(name, value, low=1, high=2**53):
+    """The `value` as an int; raise unless it is an integer from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise DtypeError(f"{name} is {describe(value)}; it must be an integer")
     if value < low:
         raise RangeError(f"{name} is {value}; it must be at least {low}")
+    if value > high:
+        raise RangeError(f"{name} is {describe(value)}; it must be at most {high}")
+    return int(value)
 
 
 def check_choice(name, value, choices):
     """Raise unless `value` is one of the named `choices`."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise RangeError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+def check_type(name, value, kind):
+    """Raise DtypeError unless `value` is an instance of the class `kind`."""
+    if not isinstance(value, kind):
+        raise DtypeError(f"{name} is {describe(value)}; it must be a {kind.__name__}")
 
 
 def describe(value):

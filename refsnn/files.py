@@ -21,7 +21,8 @@ from refsnn.errors import DataError, DtypeError, ShapeError
 
 # What reading a damaged file can raise: from zipfile BadZipFile, struct.error, OverflowError and RuntimeError (encrypted, or an
 # unknown compression), from numpy's parser of npy headers TypeError, SyntaxError, MemoryError, RecursionError and TokenError.
-UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, RuntimeError, OverflowError, MemoryError,
+UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, SyntaxError, RuntimeError,
+              OverflowError, MemoryError,
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 

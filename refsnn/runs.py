@@ -7,8 +7,11 @@ Every file is written whole or not at all. A run that was killed at any instant 
 the same bits as one that was not.
 """
 
+import contextlib
 import hashlib
+import itertools
 import json
+import os
 import platform
 import re
 import time
@@ -20,41 +23,78 @@ import numpy as np
 import refsnn
 from refsnn.chip.cost import INFERENCE, TRAINING
 from refsnn.datasets import load
-from refsnn.errors import DataError, RangeError
+from refsnn.errors import DataError, RangeError, check_count, check_type
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
 from refsnn.training import Progress, Recipe, Substrate, evaluate, split, start, train_epoch
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there, two runs in one folder are not kept apart
+    fcntl = None
+
 CHECKPOINTS_KEPT = 2
+RUNS = Path("refsnn-runs")
 
 
-def train(recipe, folder, resume=False, report=None):
-    """Train as `recipe` says, in `folder` (made if it does not exist), and return what results.json holds.
+def train(recipe, folder=None, resume=False, report=None):
+    """Train as `recipe` says, and return what results.json holds.
 
-    resume: continue a run of the same recipe in that folder; without it the folder must not hold one. report: what hears of the
-    progress, see Silence. Raises DataError where the folder holds another run or the data cannot be read, RangeError where the
-    recipe is not that of the run to be resumed.
+    folder: where to write, made if it does not exist; None takes the first free of refsnn-runs/001, 002, ... resume: continue the run in
+    that folder, which must be of the same recipe and data; without it the folder must not hold a run. report: what hears of the
+    progress, see Silence. Raises DataError where the folder holds another run or is in use, or the data cannot be read, RangeError
+    where the recipe or the data is not that of the run to be resumed.
     """
-    folder, report = Path(folder), report or Silence()
+    check_type("recipe", recipe, Recipe)
+    report = report or Silence()
     dataset = load(recipe.data)
     data = split(recipe, dataset)
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
-    if checkpoints(folder):
-        if not resume:
+    with claimed(folder) as folder:
+        if resume:
+            saved, progress = newest_checkpoint(folder, report)
+            require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)
+        elif checkpoints(folder):
             raise DataError(f"{folder} holds a run already; --resume continues it, another --out starts afresh")
-        saved, progress = newest_checkpoint(folder, report)
-        require_same(saved, recipe, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    while len(progress.history) < recipe.epochs:
-        progress = next_epoch(recipe, progress, substrate, data, report)
-        save_checkpoint(folder, recipe, progress)
-        report.epoch(progress.history[-1], recipe.epochs)
+        report.start(recipe, folder)
         write_results(folder, results_of(recipe, dataset, data, progress))
-    results = results_of(recipe, dataset, data, progress)
-    write_results(folder, results)
-    return results
+        while len(progress.history) < recipe.epochs:
+            progress = next_epoch(recipe, progress, substrate, data, report)
+            save_checkpoint(folder, recipe, data, progress)
+            report.epoch(progress.history[-1], recipe.epochs)
+            write_results(folder, results_of(recipe, dataset, data, progress))
+        return results_of(recipe, dataset, data, progress)
+
+
+@contextlib.contextmanager
+def claimed(folder):
+    """Make a folder, or the first free numbered one for None, and keep every other process of ours out of it. Raises DataError."""
+    if folder is None:
+        folder = next_numbered_folder()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl is not None:  # the lock goes with the process, however it ends
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    except BlockingIOError:
+        raise DataError(f"{folder} is in use by another run; choose another --out") from None
+    finally:
+        os.close(handle)
+
+
+def next_numbered_folder():
+    """Make the first of refsnn-runs/001, 002, ... that does not exist: no two processes get the same."""
+    for number in itertools.count(1):
+        folder = RUNS / f"{number:03}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
 
 
 def next_epoch(recipe, progress, substrate, data, report):
@@ -71,6 +111,9 @@ def next_epoch(recipe, progress, substrate, data, report):
 
 class Silence:
     """A report that says nothing."""
+
+    def start(self, recipe, folder):
+        """Called when everything has been checked and training begins."""
 
     def batch(self, epoch, done, total):
         """Called after every batch."""
@@ -121,9 +164,10 @@ def checkpoints(folder):
     return sorted(path for path in Path(folder).glob("checkpoint-*.npz") if re.fullmatch(r"checkpoint-\d{4}\.npz", path.name))
 
 
-def save_checkpoint(folder, recipe, progress):
+def save_checkpoint(folder, recipe, data, progress):
     """Write the checkpoint of the epochs done, then remove all but the newest CHECKPOINTS_KEPT."""
-    description = {"recipe": asdict(recipe), "history": progress.history, "seconds": progress.seconds, "adam_step": progress.adam.step}
+    description = {"recipe": asdict(recipe) | {"data_sha256": data.sha256()}, "history": progress.history,
+                   "seconds": progress.seconds, "adam_step": progress.adam.step}
     arrays = {"description": np.frombuffer(json.dumps(description).encode(), np.uint8)}
     for name, group in (("weight", parameters(progress.network.layers)), ("first", progress.adam.first), ("second", progress.adam.second)):
         arrays |= {f"{name}_{index}": array for index, array in enumerate(group)}
@@ -142,33 +186,41 @@ def digest(arrays):
 
 
 def load_checkpoint(path):
-    """Read a checkpoint: (Recipe, Progress). Raises DataError."""
+    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError."""
     with damage_is_data_error(path):
         arrays = read_npz(path)
-        if not np.array_equal(arrays.pop("sha256"), digest(arrays)):
+        if "sha256" not in arrays or not np.array_equal(arrays.pop("sha256"), digest(arrays)):
             raise DataError("its sha256 does not fit its content: it is damaged")
         description = json.loads(bytes(arrays.pop("description")))
-        recipe = Recipe(**description["recipe"] | {"hidden": tuple(description["recipe"]["hidden"])})
+        saved = description["recipe"] | {"hidden": tuple(description["recipe"]["hidden"])}
         weights, first, second = (tuple(array for name, array in arrays.items() if name.startswith(prefix))
                                   for prefix in ("weight_", "first_", "second_"))
+        shapes = [[array.shape for array in group] for group in (weights, first, second)]
+        epochs = [len(description[name]) for name in ("history", "seconds")]
+        if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
+            raise DataError(f"it holds arrays {shapes} and {epochs} epochs, which do not belong together")
         network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False)))
-        adam = AdamState(description["adam_step"], first, second)
-        return recipe, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
+        adam = AdamState(check_count("adam_step", description["adam_step"]), first, second)
+        return saved, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
 
 
 def newest_checkpoint(folder, report):
-    """The newest sound checkpoint of a folder: (Recipe, Progress); what is wrong with a newer one is noted. Raises DataError if there is none."""
+    """The newest sound checkpoint of a folder, as load_checkpoint gives it; what is wrong with a newer one is noted.
+
+    Raises DataError if there is none.
+    """
+    reason = "there is none"
     for path in reversed(checkpoints(folder)):
         try:
             return load_checkpoint(path)
         except DataError as error:
+            reason = str(error)
             report.note(f"{error}; trying the one before it")
-    raise DataError(f"{folder} holds no checkpoint that can be read, so there is nothing to resume")
+    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to resume")
 
 
-def require_same(saved, recipe, folder):
-    """Raise RangeError, with the settings that differ, unless two recipes are the same."""
-    before, now = asdict(saved), asdict(recipe)
-    differing = [f"{name} {before[name]}, not {now[name]}" for name in before if before[name] != now[name]]
+def require_same(saved, now, folder):
+    """Raise RangeError, with the settings that differ, unless two recipes (dicts) are the same."""
+    differing = [f"{name} {saved.get(name)}, not {now.get(name)}" for name in sorted(saved | now) if saved.get(name) != now.get(name)]
     if differing:
-        raise RangeError(f"{folder} was started with {'; '.join(differing)}: resume it with the same settings")
+        raise RangeError(f"{folder} was started with {'; '.join(differing)}: resume it with the same settings and data")

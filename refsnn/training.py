@@ -7,6 +7,7 @@ Each epoch draws from generators made anew from (seed, purpose, epoch), so the e
 weights, Adam's state and the number of epochs done.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,19 +57,23 @@ class Recipe:
         check_choice("substrate", self.substrate, ("chip", "ideal"))
         check_choice("schedule", self.schedule, ("cosine", "exponential"))
         check_choice("variation", self.variation, ("ideal", "calibrated", "uncalibrated"))
-        for name in ("epochs", "batch", "substeps", "evaluate_every"):
-            check_count(name, getattr(self, name))
-        for name in ("seed", "holdout"):
-            check_count(name, getattr(self, name), low=0)
-        for name, high in (("rotation", 180), ("shift", 16), ("dropout", 0.99), ("burst", np.inf), ("rate", np.inf)):
-            check_number(name, getattr(self, name), low=0, high=high)
-        if not isinstance(self.data, str):
+        if not isinstance(self.data, str) or not self.data:
             raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
-        if not self.hidden:
-            raise RangeError("hidden is empty; it needs the number of neurons of one or more layers")
-        for size in self.hidden:
-            check_count("hidden", size)
-        self.surrogate  # checks slope and spike_aware
+        if not isinstance(self.hidden, (list, tuple)) or not self.hidden:
+            raise RangeError(f"hidden is {describe(self.hidden)}; it must be the numbers of neurons of one or more layers")
+        # plain numbers only, so that a recipe can be written to a file and compared with the one read from it
+        self.normalise("hidden", tuple(check_count("hidden", size, high=100_000) for size in self.hidden))
+        for name, low, high in (("epochs", 1, 9999), ("batch", 1, 10**6), ("substeps", 1, 1000), ("evaluate_every", 1, 9999),
+                                ("seed", 0, 2**63), ("holdout", 0, 2**53)):
+            self.normalise(name, check_count(name, getattr(self, name), low, high))
+        for name, high in (("rotation", 180), ("shift", 16), ("dropout", 0.99), ("burst", 1e3), ("rate", 1)):
+            self.normalise(name, check_number(name, getattr(self, name), low=0, high=high))
+        self.normalise("slope", check_number("slope", self.slope, low=0, high=1e6, strict=True))
+        self.surrogate  # checks spike_aware
+
+    def normalise(self, name, value):
+        """Set a field of this frozen dataclass while it is being made."""
+        object.__setattr__(self, name, value)
 
     @property
     def surrogate(self):
@@ -99,6 +104,13 @@ class Split:
     labels: np.ndarray
     evaluation_images: np.ndarray
     evaluation_labels: np.ndarray
+
+    def sha256(self):
+        """The sha256 over all images and labels, as hexadecimal digits."""
+        total = hashlib.sha256()
+        for array in (self.images, self.labels, self.evaluation_images, self.evaluation_labels):
+            total.update(f"{array.shape}".encode() + array.tobytes())
+        return total.hexdigest()
 
 
 def split(recipe, dataset):
@@ -142,7 +154,8 @@ class Substrate:
 
 def start(recipe, images, labels):
     """The Progress before the first epoch: fresh weights for the size of the images and the number of classes."""
-    sizes = (images[0].size, *recipe.hidden, int(labels.max()) + 1)
+    classes = check_count("the number of classes, the largest label + 1,", int(labels.max()) + 1, high=10_000)
+    sizes = (images[0].size, *recipe.hidden, classes)
     network = Network.initialise(recipe.generator("weights"), sizes, dtype=np.float32)
     return Progress(network, adam_start(parameters(network.layers)))
 

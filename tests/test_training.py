@@ -17,8 +17,8 @@ import refsnn
 from refsnn import DataError, DtypeError, RangeError
 from refsnn.__main__ import main
 from refsnn.datasets import load
-from refsnn.files import npz_bytes
-from refsnn.runs import Silence, checkpoints, load_checkpoint, train
+from refsnn.files import npz_bytes, read_npz
+from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, train
 from refsnn.spec import parameters
 from refsnn.training import PRESETS, Recipe, Substrate, evaluate, split, start, train_epoch
 
@@ -74,7 +74,7 @@ def test_a_run_that_is_stopped_and_resumed_has_the_same_bits(small, tmp_path, ch
     train(recipe, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "stopped", report=StopAfter(epoch, 150))
-    train(recipe, tmp_path / "stopped", resume=True)
+    train(recipe, tmp_path / "stopped", resume=epoch > 1)      # stopped in its first epoch, a run has nothing to resume
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
 
 
@@ -146,6 +146,84 @@ def test_results_hold_settings_accuracy_spikes_and_the_chips_cost(small, tmp_pat
     assert len(results["timing"]["epoch_seconds"]) == 3
 
 
+def test_two_runs_cannot_share_a_folder(small, tmp_path):
+    with claimed(tmp_path / "run"), pytest.raises(DataError, match="in use by another run"):
+        train(small, tmp_path / "run")
+    train(small, tmp_path / "run")                                # free again
+
+
+def test_runs_without_a_folder_get_one_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with claimed(None) as one, claimed(None) as other:
+        assert (one.name, other.name) == ("001", "002")
+
+
+def test_a_run_is_not_resumed_on_other_data(small, few_images, tmp_path):
+    recipe = replace(small, data=str(tmp_path / "few.npz"))
+    sample = load()
+    for first in (0, 300):
+        arrays = {"train_images": sample.train_images[first:first + 300], "train_labels": sample.train_labels[first:first + 300],
+                  "test_images": sample.test_images[:100], "test_labels": sample.test_labels[:100]}
+        (tmp_path / "few.npz").write_bytes(npz_bytes(arrays))
+        if first == 0:
+            train(recipe, tmp_path / "run")
+    with pytest.raises(RangeError, match="data_sha256"):
+        train(recipe, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("change", [
+    lambda arrays, description: arrays.pop("first_0"),
+    lambda arrays, description: [arrays.pop(name) for name in list(arrays) if name.startswith("weight")],
+    lambda arrays, description: arrays.update(first_0=np.zeros((1, 1), np.float32)),
+    lambda arrays, description: description.update(adam_step="x"),
+    lambda arrays, description: description.update(history=[]),
+    lambda arrays, description: description.update(seconds=[1.0] * 7),
+    lambda arrays, description: description.pop("recipe"),
+])
+def test_a_checkpoint_whose_parts_do_not_belong_together_is_refused(small, tmp_path, change):
+    train(replace(small, epochs=1), tmp_path)
+    path = checkpoints(tmp_path)[0]
+    arrays = read_npz(path)
+    description = json.loads(bytes(arrays["description"]))
+    arrays.pop("sha256")
+    change(arrays, description)
+    arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    path.write_bytes(npz_bytes(arrays | {"sha256": digest(arrays)}))
+    with pytest.raises(DataError, match=path.name):
+        load_checkpoint(path)
+
+
+def test_the_preset_counts_when_a_run_is_resumed(small, few_images, tmp_path, capsys):
+    train(small, tmp_path)
+    assert main(["train", "--resume", "--out", str(tmp_path), "--preset", "published"]) == 2
+    assert "epochs 3, not 100" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"rotation": 0.0}, {"shift": 0.0}, {"dropout": 0.2}, {"burst": 0.1}, {"rate": 1e-3}, {"slope": 50.0},
+                                     {"spike_aware": False}, {"variation": "uncalibrated"}, {"substeps": 3}, {"seed": 1}, {"batch": 60}])
+def test_every_setting_of_the_recipe_has_an_effect(small, changes):
+    def trained(recipe):
+        sample = load()
+        images, labels = sample.train_images[:300], sample.train_labels[:300]
+        progress = start(recipe, images, labels)
+        busy = progress.network.with_parameters([20 * array for array in parameters(progress.network.layers)])
+        progress = replace(progress, network=busy)
+        return train_epoch(recipe, progress, Substrate(recipe, busy), images, labels)[0].layers[0].W
+
+    assert np.abs(trained(replace(small, **changes)) - trained(small)).max() > 1e-6
+
+
+def test_the_schedule_reaches_the_learning_rate():
+    assert Recipe(schedule="cosine", epochs=4, rate=0.1).learning_rate(2) == pytest.approx(0.05)
+    assert Recipe(schedule="exponential", epochs=4, rate=0.1).learning_rate(2) == pytest.approx(0.1 * 0.97**2)
+
+
+def test_a_recipe_holds_plain_numbers(small):
+    recipe = Recipe(hidden=[np.int64(5)], seed=np.int32(3), rate=np.float32(0.5))
+    assert recipe.hidden == (5,) and type(recipe.seed) is int and type(recipe.rate) is float
+    json.dumps({"hidden": recipe.hidden, "seed": recipe.seed, "rate": recipe.rate})
+
+
 def test_only_the_newest_two_checkpoints_are_kept_and_nothing_temporary(small, tmp_path):
     train(small, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-0002.npz", "checkpoint-0003.npz", "results.json"]
@@ -205,6 +283,10 @@ def test_a_setting_that_means_nothing_is_refused(changes, error):
     (["--resume", "--out", "nowhere"], "DataError: nowhere holds no checkpoint"),
     (["--holdout", "10000"], "RangeError: holdout"),
     (["--rate", "nan"], "RangeError: rate"),
+    (["--rate", "1e300"], "RangeError: rate"),
+    (["--hidden", "100000000000000000000"], "RangeError: hidden"),
+    (["--hidden", "500"], "ShapeError: the network has 510 neurons"),
+    (["--data", ""], "DtypeError: data"),
     (["--out", "a_file", "--epochs", "1"], "Error"),
 ])
 def test_the_command_line_says_one_line_and_exits_2(arguments, message, tmp_path, monkeypatch, capsys):
@@ -216,10 +298,12 @@ def test_the_command_line_says_one_line_and_exits_2(arguments, message, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file"]
 
 
-def test_an_unknown_option_exits_2(capsys):
+@pytest.mark.parametrize("arguments", [["train", "--wings", "2"], ["train", "--epochs", "1e3"], ["train", "--preset", "foo"], ["fly"], [],
+                                       ["train", "--out", ""]])
+def test_arguments_that_cannot_be_parsed_are_one_line_and_exit_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["train", "--wings", "2"])
-    assert stop.value.code == 2
+        main(arguments)
+    assert stop.value.code == 2 and capsys.readouterr().err.count("\n") == 1
 
 
 def test_ctrl_c_says_how_to_go_on(small, tmp_path, monkeypatch, capsys):

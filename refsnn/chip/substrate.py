@@ -9,8 +9,8 @@ from refsnn.chip.noise import check_noise, draw_noise
 from refsnn.chip.readout import bin_spikes, convert
 from refsnn.chip.synapses import load_weights, split_rows
 from refsnn.chip.variation import Variation, draw_pattern, drift_pattern
-from refsnn.errors import DtypeError, ShapeError, check_count, check_number, describe
-from refsnn.spec.network import check_input
+from refsnn.errors import ShapeError, check_count, check_number, check_type
+from refsnn.spec.network import Network, check_input
 from refsnn.spec.trace import Trace
 
 NEURONS = 256   # logical neurons, two circuits each
@@ -39,13 +39,15 @@ class Chip:
 
         Raises DtypeError, RangeError, and ShapeError where the network is too large for one chip.
         """
-        if not isinstance(variation, Variation):
-            raise DtypeError(f"variation is {describe(variation)}; it must be a Variation")
+        check_type("rng", rng, np.random.Generator)
+        check_type("network", network, Network)
+        check_type("variation", variation, Variation)
         check_capacity(network)
         return cls(draw_pattern(rng, network, variation), variation, substeps, refractory)
 
     def drifted(self, rng):
         """The same chip some time later: its analog parameters have moved by variation.drift. SPEC C8."""
+        check_type("rng", rng, np.random.Generator)
         return replace(self, pattern=tuple(drift_pattern(rng, pattern, self.variation.drift) for pattern in self.pattern))
 
     def forward(self, network, x, rng):

@@ -16,7 +16,7 @@ authors' training script.
 
 import numpy as np
 
-from refsnn.errors import DtypeError, ShapeError, check_array, check_count, check_float_array, check_number
+from refsnn.errors import DtypeError, ShapeError, check_array, check_count, check_float_array, check_number, describe
 
 THRESHOLD_IN = 0.2
 
@@ -103,8 +103,8 @@ def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
     check_count("steps", steps, low=2)
     check_number("dt", dt, low=0, strict=True)
     check_number("tau_in", tau_in, low=0, strict=True)
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise DtypeError(f"dtype is {np.dtype(dtype)}; it must be float32 or float64")
+    if dtype not in (np.float32, np.float64, "float32", "float64"):
+        raise DtypeError(f"dtype is {describe(dtype)}; it must be float32 or float64")
     t = latency(np.arange(256) / 255, tau_in)                                    # (256,) one latency a grey level
     bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)            # (256,) silent and late ones: `steps`
     pixel_bins = bins[images].reshape(len(images), -1)                           # (B, M)

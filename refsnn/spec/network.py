@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsnn.errors import (DtypeError, RangeError, ShapeError, check_array, check_binary, check_count, check_float_array,
-                           check_labels, check_same_dtype, describe)
+                           check_labels, check_same_dtype, check_type, describe)
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
 from refsnn.spec.neuron import NeuronParameters, run_readout, run_spiking
@@ -38,8 +38,7 @@ class Layer:
     spiking: bool = True
 
     def __post_init__(self):
-        if not isinstance(self.neuron, NeuronParameters):
-            raise DtypeError(f"neuron is {describe(self.neuron)}; it must be NeuronParameters")
+        check_type("neuron", self.neuron, NeuronParameters)
         check_float_array("W", self.W, 2)
         N = self.W.shape[1]
         self.neuron.check_neurons(N)
@@ -63,10 +62,11 @@ class Network:
     layers: tuple
 
     def __post_init__(self):
+        if not isinstance(self.layers, (list, tuple)):
+            raise DtypeError(f"layers is {describe(self.layers)}; it must be a tuple of Layer")
         object.__setattr__(self, "layers", tuple(self.layers))
         for index, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise DtypeError(f"layers[{index}] is {describe(layer)}; it must be a Layer")
+            check_type(f"layers[{index}]", layer, Layer)
         if len(self.layers) < 2 or [layer.spiking for layer in self.layers] != [True] * (len(self.layers) - 1) + [False]:
             raise ShapeError("a network is one or more spiking layers and then one readout layer (spiking=False)")
         for index, (below, above) in enumerate(zip(self.layers, self.layers[1:])):
@@ -84,8 +84,10 @@ class Network:
         std 0.7 (1 - beta) / sqrt(fan_in), mean 1e-3 for spiking layers and 0 for the readout. R, where `recurrent`: same rule,
         mean 0, fan_in N (our assumption). rng: a numpy Generator. neuron: scalar parameters, the same for all layers.
         """
-        if len(sizes) < 3:
-            raise ShapeError(f"sizes is {tuple(sizes)}; it needs inputs, one or more spiking layers, and the readout")
+        check_type("rng", rng, np.random.Generator)
+        check_type("neuron", neuron, NeuronParameters)
+        if not isinstance(sizes, (list, tuple)) or len(sizes) < 3:
+            raise ShapeError(f"sizes is {describe(sizes)}; it needs inputs, one or more spiking layers, and the readout")
         for index, size in enumerate(sizes):
             check_count(f"sizes[{index}]", size)
         if np.ndim(neuron.beta) or np.ndim(neuron.alpha) or np.ndim(neuron.threshold):
@@ -136,6 +138,8 @@ def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), sur
     labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
     layer has none), in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
     """
+    check_type("objective", objective, Objective)
+    check_type("surrogate", surrogate, Surrogate)
     if trace is None:
         trace = forward(network, x, noise)
     else:
@@ -162,6 +166,9 @@ def drop_units(network, keep):
     keep: one boolean array (N,) a spiking layer, True for the units that stay. Kept weights are not rescaled. The dropped units
     receive nothing and drive nothing, so the gradient of the data by their weights is zero. Raises ShapeError, DtypeError.
     """
+    check_type("network", network, Network)
+    if not isinstance(keep, (list, tuple)):
+        raise DtypeError(f"keep is {describe(keep)}; it must be a list with one array a spiking layer")
     if len(keep) != len(network.layers) - 1:
         raise ShapeError(f"keep has {len(keep)} entries but the network has {len(network.layers) - 1} spiking layers")
     for index, (mask, layer) in enumerate(zip(keep, network.layers)):
@@ -180,8 +187,7 @@ def drop_units(network, keep):
 
 def check_input(network, x, noise=None):
     """Raise unless x (T, B, M) is what the network's first layer takes, and noise (T, B, K) what its readout takes."""
-    if not isinstance(network, Network):
-        raise DtypeError(f"network is {describe(network)}; it must be a Network")
+    check_type("network", network, Network)
     W = network.layers[0].W
     check_float_array("x", x, 3)
     check_same_dtype("x", x, W.dtype)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.errors import DtypeError, ShapeError, check_binary, check_float_array, check_same_dtype, describe
+from refsnn.errors import DtypeError, ShapeError, check_binary, check_float_array, check_same_dtype, check_type, describe
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +31,12 @@ class Trace:
 
 def check_trace(trace, layers, x):
     """Raise unless `trace` holds, for each layer, arrays that fit x (T, B, M) and the layer's N neurons."""
+    if not isinstance(trace, (list, tuple)):
+        raise DtypeError(f"trace is {describe(trace)}; it must be a tuple with one Trace a layer")
     if len(trace) != len(layers):
         raise ShapeError(f"the trace has {len(trace)} layers but the network has {len(layers)}")
     for index, (recorded, layer) in enumerate(zip(trace, layers)):
-        if not isinstance(recorded, Trace):
-            raise DtypeError(f"trace[{index}] is {describe(recorded)}; it must be a Trace")
+        check_type(f"trace[{index}]", recorded, Trace)
         shape = (*x.shape[:2], layer.W.shape[1])
         if (recorded.spikes is None) == layer.spiking:
             raise ShapeError(f"trace[{index}].spikes is {'missing' if layer.spiking else 'given'} but layer {index} is "

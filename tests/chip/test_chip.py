@@ -161,6 +161,21 @@ def test_an_ideal_chip_and_the_ideal_model_spike_about_as_often():
     assert 0.5 < analog / ideal < 1.2                                 # the chip resets hard and has a refractory time
 
 
+def test_the_noise_of_a_calibrated_chip_is_the_published_one():
+    calibrated = Variation.calibrated()
+    assert calibrated.read_noise == 1.2 and calibrated.batch_threshold == 0.015 and calibrated.threshold == 0.031
+    assert calibrated.threshold_shift == 0.05 and calibrated.weight_levels == 63 and calibrated.converter_lsb == 1 / 70
+
+
+def test_thresholds_move_from_run_to_run_by_the_configured_amount():
+    network, x, rng = busy(sizes=(20, 240, 4))
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), batch_threshold=0.015))
+    noise = chip.noise(network, x, rng)[0].threshold
+    threshold = chip.circuits(network.layers[0], chip.pattern[0], noise).threshold
+    np.testing.assert_allclose(threshold, 1 + 0.015 * noise)
+    assert abs(threshold.std() / 0.015 - 1) < 5 / np.sqrt(2 * 240)
+
+
 def test_the_papers_operating_points():
     assert round(INFERENCE.images_per_second, -2) == 84700 and round(INFERENCE.joules_per_image * 1e6, 1) == 2.4
     assert round(INFERENCE_2020.images_per_second) == 70000 and round(INFERENCE_2020.joules_per_image * 1e6, 1) == 4.3

@@ -98,6 +98,7 @@ def test_images_turn_by_their_own_angles():
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 0.0), RangeError, "dt"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, -1.0), RangeError, "tau_in"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 1e-6, np.int64), DtypeError, "int64"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 1e-6, None), DtypeError, "None"),
     (downscale, (np.zeros((1, 28, 20), np.uint8),), ShapeError, "square"),
     (downscale, (np.zeros((1, 7, 7), np.uint8),), ShapeError, "4 pixels"),
     (downscale, (np.zeros((1, 28, 28), np.uint8), -1), RangeError, "crop"),

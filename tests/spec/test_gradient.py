@@ -142,6 +142,13 @@ def test_a_spike_aware_surrogate_has_height_one_at_recorded_spikes_only():
     assert published < aware
 
 
+def test_initial_weights_have_the_published_mean_and_spread():
+    network = Network.initialise(np.random.default_rng(0), (256, 246, 10), recurrent=True)
+    (W, R), (W_out, _) = ((layer.W, layer.R) for layer in network.layers)
+    for array, mean, std in ((W, 1e-3, 0.01079), (W_out, 0.0, 0.01101), (R, 0.0, 0.7 * 0.24673 / np.sqrt(246))):
+        assert abs(array.std() / std - 1) < 5 / np.sqrt(2 * array.size) + 1e-3 and abs(array.mean() - mean) < 5 * std / np.sqrt(array.size)
+
+
 def test_a_dead_start_has_no_gradient_and_noise_gives_it_one():
     network = Network.initialise(np.random.default_rng(0), (16, 12, 4))
     network = network.with_parameters([0.1 * array for array in parameters(network.layers)])
@@ -199,6 +206,10 @@ BAD = [
     ({"trace": (Trace(V, S), Trace(V_OUT)), "noise": V_OUT}, RangeError, "noise"),
     ({"noise": V}, ShapeError, "noise has shape"),
     ({"network": None}, DtypeError, "Network"),
+    ({"objective": None}, DtypeError, "Objective"),
+    ({"surrogate": None}, DtypeError, "Surrogate"),
+    ({"trace": 5}, DtypeError, "trace"),
+    ({"trace": Trace(V, S)}, DtypeError, "trace"),
 ]
 
 
@@ -221,6 +232,11 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((4, 2), np.float32), spiking=False))), DtypeError, "float32"),
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((4, 2)), None, HALF, False))), RangeError, "dt"),
     (lambda: Network("layers"), DtypeError, "Layer"),
+    (lambda: Network(("layer",)), DtypeError, "Layer"),
+    (lambda: Network.initialise(None, (3, 2, 2)), DtypeError, "Generator"),
+    (lambda: Network.initialise(np.random.default_rng(0), 5), ShapeError, "sizes"),
+    (lambda: Objective(burst=10**400), RangeError, "401 digits"),
+    (lambda: drop_units(arguments()["network"], None), DtypeError, "keep"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2)), ShapeError, "sizes"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 0, 2)), RangeError, r"sizes\[1\]"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(np.ones(2))), ShapeError, "scalar"),

@@ -1,0 +1,21 @@
+"""The examples in the docstrings."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import refsnn
+
+MODULES = [module.name for module in pkgutil.walk_packages(refsnn.__path__, "refsnn.") if not module.name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_hold(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_examples_are_found():
+    finder = doctest.DocTestFinder()
+    assert sum(bool(test.examples) for name in MODULES for test in finder.find(importlib.import_module(name))) >= 25
