@@ -1,7 +1,7 @@
 """Files: written whole or not at all, and read without believing their headers.
 
 Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the
-bytes that are in a file, not the size that it claims.
+bytes that are in a file once it is unpacked, not the size that a header claims.
 """
 
 import contextlib
