@@ -18,7 +18,7 @@ a linear system, so a grid step is exact:     I <- a I,     U <- b U + c I,     
 
 A spike that arrives adds kappa w to I with kappa = 1 / c(dt) at nominal time constants. Then V = w one dt later, as in the
 ideal model, and a chip without imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at
-on the grid: a spike is late by less than h, and the error of a run falls with the first power of h.
+on the grid: a first spike is late by less than h (refsnn.verify.convergence).
 
 Where input comes on the time steps only (the first layer of a chip), most neurons are far from their thresholds: they take each
 dt in one exact step, and only those that may cross, or are in their refractory time, walk the grid.
@@ -27,6 +27,7 @@ dt in one exact step, and only those that may cross, or are in their refractory 
 from dataclasses import dataclass, fields
 
 import numpy as np
+
 
 def transfer(h, tau_mem, tau_syn):
     """c: the membrane that a unit of current leaves after the time h, in seconds. SPEC C3.

@@ -94,6 +94,7 @@ class Network:
             raise ShapeError("initialise takes scalar neuron parameters; arrays belong to one layer: build it with Layer")
 
         def draw(shape, mean):
+            """Weights (fan_in, N) of one kind."""
             return rng.normal(mean, 0.7 * (1 - neuron.beta) / np.sqrt(shape[0]), shape).astype(dtype)
 
         layers = []
