@@ -7,7 +7,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from refsnn import __version__
-from refsnn.errors import RefsnnError
+from refsnn.errors import RefsnnError, check_count
+from refsnn.experiments.reproduce import EXPERIMENTS, reproduce
+from refsnn.experiments.sweep import processes
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, Recipe
 
@@ -26,8 +28,11 @@ HELP = {
     "schedule": "learning rate over the epochs: cosine or exponential (times 0.97)",
     "slope": "slope of the surrogate derivative, beta_s",
     "spike_aware": "take the surrogate at the threshold wherever a spike was recorded",
-    "variation": "the chip's imperfections: ideal, calibrated or uncalibrated",
+    "variation": "the chip's imperfections: ideal, calibrated, uncalibrated or decalibrated=SIGMA, then single ones, as in ideal,threshold=0.03",
+    "calibrate": "calibrate the chip first, from recordings, as a real one is",
     "substeps": "grid steps of the chip's emulation in one time step",
+    "sample_offset": "the chip's membranes are sampled so much after every time step, in time steps",
+    "spike_shift": "the chip's recorded spike times are moved by so many time steps",
     "holdout": "keep so many training images out and evaluate on them instead of the test set",
     "evaluate_every": "evaluate after every so many epochs, and after the last",
 }
@@ -70,7 +75,23 @@ def parser():
                       help="settings to start from; the options below change single ones (default: default)")
     for field in fields(Recipe):
         add_recipe_option(verb, field)
+    add_reproduce(verbs)
     return top
+
+
+def add_reproduce(verbs):
+    """Add the verb that runs an experiment: many trainings, one table."""
+    verb = verbs.add_parser("reproduce", help="run an experiment: many trainings, one table",
+                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    verb.set_defaults(command=run_reproduce)
+    verb.add_argument("name", metavar="NAME", choices=sorted(EXPERIMENTS), help=f"which: {', '.join(sorted(EXPERIMENTS))}")
+    verb.add_argument("--out", type=folder_name, required=True, metavar="DIR",
+                      help="folder for results.json and the runs; what is finished there is not done again")
+    verb.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="every training is done with each of these")
+    verb.add_argument("--workers", type=int, default=1, metavar="N", help="so many trainings at a time, each in its own process")
+    for field in fields(Recipe):
+        if field.name != "seed":
+            add_recipe_option(verb, field)
 
 
 def folder_name(text):
@@ -111,6 +132,20 @@ def run_train(chosen):
     return 0
 
 
+def run_reproduce(chosen):
+    """Run an experiment and print its table."""
+    base = Recipe(**{field.name: getattr(chosen, field.name) for field in fields(Recipe) if hasattr(chosen, field.name)})
+    check_count("workers", chosen.workers, high=1024)
+    with processes(chosen.workers) as executor:
+        rows = reproduce(chosen.name, base, chosen.seeds, chosen.out, executor, note=lambda text: print(text, flush=True))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("   ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]))
+    print(f"\nresults   {chosen.out / 'results.json'}")
+    return 0
+
+
 def newest_run():
     """The last of the numbered folders that train makes."""
     existing = sorted(path for path in RUNS.glob("*") if path.name.isdigit())
@@ -120,10 +155,11 @@ def newest_run():
 def print_results(results, folder):
     """Print the end of a run."""
     where, images = results["dataset"]["evaluated_on"], results["dataset"]["evaluation_images"]
-    on = "chip" if results["chip"] else "ideal model"
+    chip = results["recipe"]["substrate"] == "chip"
+    on = "chip" if chip else "ideal model"
     print(f"\n{where} accuracy on the {on}   {100 * results['accuracy']:.2f} % of {images} images")
     print(f"hidden spikes per image      {results['hidden_spikes']:.1f}")
-    if results["chip"]:
+    if chip:
         cost = results["chip"]
         print(f"chip time per image          {cost['inference_seconds_per_image'] * 1e6:.1f} us "
               f"({cost['inference_images_per_second']:,.0f} images a second)")

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 import refsnn
-from refsnn.chip.cost import INFERENCE, TRAINING
+from refsnn.chip.cost import cost
 from refsnn.datasets import load
-from refsnn.errors import DataError, RangeError, check_count, check_type
+from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_type
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
@@ -130,28 +130,32 @@ def results_of(recipe, dataset, data, progress):
     newest = next((record for record in reversed(progress.history) if "accuracy" in record), {})
     trained = len(data.images) * len(progress.history)
     return {
-        "versions": {"refsnn": refsnn.__version__, "python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()},
+        "versions": versions(),
         "recipe": asdict(recipe) | {"hidden": list(recipe.hidden)},
         "dataset": {"name": dataset.name, "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
                     "evaluation_images": len(data.evaluation_images)},
         "finished": len(progress.history) == recipe.epochs,
         "accuracy": newest.get("accuracy"),
         "hidden_spikes": newest.get("hidden_spikes"),
-        "chip": chip_cost(trained) if recipe.substrate == "chip" else None,
+        "chip": chip_cost(progress.network, trained),
         "history": list(progress.history),
         "timing": {"seconds": round(sum(progress.seconds), 3), "epoch_seconds": list(progress.seconds)},
     }
 
 
-def chip_cost(trained):
-    """Time and energy of the real chip: of one image in inference, and of `trained` images in training. SPEC C9."""
-    return {
-        "inference_seconds_per_image": INFERENCE.seconds_per_image,
-        "inference_images_per_second": INFERENCE.images_per_second,
-        "inference_joules_per_image": INFERENCE.joules_per_image,
-        "training_seconds": trained * TRAINING.seconds_per_image,
-        "training_joules": trained * TRAINING.joules_per_image,
-    }
+def versions():
+    """What a results file says of the software and the machine that made it."""
+    return {"refsnn": refsnn.__version__, "python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()}
+
+
+def chip_cost(network, trained):
+    """Time and energy of the real chip, of one image, and of a training with `trained` images; None for what fits no chip. SPEC C9."""
+    try:
+        found = cost(network)
+    except ShapeError:
+        return None
+    return found.as_dict() | {"training_seconds": trained * found.training.seconds_per_image,
+                              "training_joules": trained * found.training.joules_per_image}
 
 
 def write_results(folder, results):

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.chip import Chip, Variation
-from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, describe
+from refsnn.chip import Chip, Variation, calibrate
+from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, check_type, describe
 from refsnn.spec import (Network, Objective, Surrogate, Trace, adam_start, drop_units, encode, forward, loss_and_gradient, parameters, rotate,
                          scores, update)
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
 TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
 EVALUATION_BATCH = 250
-PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation")
+PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation", "calibration")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Recipe:
     data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking
     layer. rotation in degrees to either side; shift in pixels; dropout: share of hidden units; burst: rho_b. rate: first
     learning rate; schedule "cosine" or "exponential". slope and spike_aware: the surrogate. variation: the chip's
-    imperfections, "ideal", "calibrated" or "uncalibrated". substeps: the chip's grid steps in a dt. holdout: that many of the
+    imperfections as Variation.named takes them. calibrate: the chip is calibrated first, from recordings. substeps: the chip's grid steps in a
+    dt. sample_offset, spike_shift: see Chip. holdout: that many of the
     last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
     """
 
@@ -49,14 +50,18 @@ class Recipe:
     slope: float = 20.0
     spike_aware: bool = True
     variation: str = "calibrated"
+    calibrate: bool = False
     substeps: int = 4
+    sample_offset: float = 0.0
+    spike_shift: float = 0.0
     holdout: int = 0
     evaluate_every: int = 4
 
     def __post_init__(self):
         check_choice("substrate", self.substrate, ("chip", "ideal"))
         check_choice("schedule", self.schedule, ("cosine", "exponential"))
-        check_choice("variation", self.variation, ("ideal", "calibrated", "uncalibrated"))
+        Variation.named(self.variation)
+        check_type("calibrate", self.calibrate, bool)
         if not isinstance(self.data, str) or not self.data:
             raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
         if not isinstance(self.hidden, (list, tuple)) or not self.hidden:
@@ -68,6 +73,8 @@ class Recipe:
             self.normalise(name, check_count(name, getattr(self, name), low, high))
         for name, high in (("rotation", 180), ("shift", 16), ("dropout", 0.99), ("burst", 1e3), ("rate", 1)):
             self.normalise(name, check_number(name, getattr(self, name), low=0, high=high))
+        self.normalise("sample_offset", check_number("sample_offset", self.sample_offset, low=0, high=1))
+        self.normalise("spike_shift", check_number("spike_shift", self.spike_shift, low=-1, high=1))
         self.normalise("slope", check_number("slope", self.slope, low=0, high=1e6, strict=True))
         self.surrogate  # checks spike_aware
 
@@ -140,8 +147,10 @@ class Substrate:
     def __init__(self, recipe, network):
         self.chip = None
         if recipe.substrate == "chip":
-            variation = getattr(Variation, recipe.variation)()
-            self.chip = Chip.sample(recipe.generator("chip"), network, variation, substeps=recipe.substeps)
+            self.chip = Chip.sample(recipe.generator("chip"), network, Variation.named(recipe.variation), substeps=recipe.substeps,
+                                    sample_offset=recipe.sample_offset, spike_shift=recipe.spike_shift)
+            if recipe.calibrate:
+                self.chip = calibrate(self.chip, network, recipe.generator("calibration"))
 
     def forward(self, network, x, rng, training=False):
         """x (T, B, M) -> one Trace a layer. In training a substrate without noise of its own gets the tie-breaking noise: see spec.forward."""

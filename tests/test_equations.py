@@ -10,7 +10,7 @@ import refsnn
 
 README = Path(__file__).parents[1] / "README.md"
 ROWS = [line for line in README.read_text(encoding="utf-8").splitlines() if re.match(r"\| [EC]\d+ \|", line)]
-CHIP_ROOMS = {"synapses", "dynamics", "readout", "variation", "noise", "cost"}
+CHIP_ROOMS = {"synapses", "settings", "dynamics", "leaps", "readout", "variation", "noise", "calibration", "cost"}
 
 
 def cited(docstring):
@@ -25,7 +25,7 @@ def cited(docstring):
 def test_every_equation_of_the_core_has_a_row_in_order():
     numbers = [row.split("|")[1].strip() for row in ROWS]
     assert [number for number in numbers if number[0] == "E"] == [f"E{n}" for n in range(1, 19)]
-    assert [number for number in numbers if number[0] == "C"] == ["C1", "C3", "C4", "C5", "C6", "C7", "C8", "C9"]
+    assert [number for number in numbers if number[0] == "C"] == [f"C{n}" for n in range(1, 10)]
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -21,7 +21,8 @@ ALLOWED = {
     "runs": {"errors", "files", "spec", "chip", "datasets", "training"},
     "verify": {"errors", "files", "spec", "chip"},
     "__init__": {"errors", "spec", "chip"},
-    "__main__": {"errors", "runs", "training"},
+    "experiments": {"errors", "files", "spec", "chip", "datasets", "training", "runs"},
+    "__main__": {"errors", "runs", "training", "experiments"},
 }
 SPEC_ORDER = ["encoding", "trace", "neuron", "surrogate", "loss", "bptt", "network", "optim", "__init__"]
 

@@ -1,10 +1,19 @@
-"""Time and energy of the real chip, not of this emulation (C9).
+"""What the real chip can hold, and the time and energy that it takes: not of this emulation (C1, C9).
 
-The paper's operating points; an image is one run of the network. Energy is power times time: the chip draws about the same
-power whether it computes or waits.
+The paper's operating points are INFERENCE, TRAINING and, of its 2020 version, INFERENCE_2020; `cost` has them for any network.
+Energy is power times time: the chip draws about the same power whether it computes or waits.
 """
 
 from dataclasses import dataclass
+
+from refsnn.errors import ShapeError, check_number, check_type
+from refsnn.spec.network import Network
+
+NEURONS = 256          # logical neurons, two circuits each
+INPUTS = 256           # signed inputs of each, two rows a synapse
+OVERHEAD = 1.8e-6      # seconds between the reset of one image, 10 us after its first spike, and the next image
+SPACING = 200e-6       # seconds between two images in training
+WATTS = 0.200
 
 
 @dataclass(frozen=True)
@@ -16,7 +25,7 @@ class OperatingPoint:
     """
 
     seconds_per_image: float
-    watts: float
+    watts: float = WATTS
 
     @property
     def images_per_second(self):
@@ -29,6 +38,69 @@ class OperatingPoint:
         return self.seconds_per_image * self.watts
 
 
-INFERENCE = OperatingPoint(11.8e-6, 0.200)        # 2022: reset at 10 us, 84.7 k images/s, 2.4 uJ
+INFERENCE = OperatingPoint(11.8e-6)               # 2022: reset at 10 us, 84.7 k images/s, 2.4 uJ
 INFERENCE_2020 = OperatingPoint(1 / 70e3, 0.300)  # the abstract of the 2020 version: 70 k images/s, below 300 mW
-TRAINING = OperatingPoint(200e-6, 0.200)          # images 200 us apart; that the power is the same is an assumption
+TRAINING = OperatingPoint(SPACING)                # that the power is the same as in inference is an assumption
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one network: the runs of a chip that an image takes, and the operating points of inference and training. SPEC C9."""
+
+    runs: int
+    inference: OperatingPoint
+    training: OperatingPoint
+
+    def as_dict(self):
+        """Plain numbers, for a results file."""
+        return {"runs": self.runs} | {f"{name}_{figure}": getattr(point, figure)
+                                      for name, point in (("inference", self.inference), ("training", self.training))
+                                      for figure in ("seconds_per_image", "images_per_second", "joules_per_image")}
+
+
+def cost(network, reset_after=10e-6, spacing=SPACING):
+    """Time and energy of an image on the chip, for any Network. SPEC C9.
+
+    reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10
+    us); spacing: seconds between two images in training. A network that does not fit takes several runs, one after another, each as long
+    (assumption). Raises DtypeError, RangeError; ShapeError for a neuron with more inputs than all circuits together have.
+
+    >>> import numpy as np
+    >>> found = cost(Network.initialise(np.random.default_rng(0), (256, 246, 10)))
+    >>> found.runs, found.inference == INFERENCE, found.training == TRAINING
+    (1, True, True)
+    """
+    check_type("network", network, Network)
+    runs = runs_of(network)
+    inference = check_number("reset_after", reset_after, low=0, strict=True) + OVERHEAD
+    return Cost(runs, OperatingPoint(runs * inference), OperatingPoint(runs * check_number("spacing", spacing, low=0, strict=True)))
+
+
+def inputs_of(layer):
+    """Signed inputs of a neuron: those from below, and those from its own layer where that is recurrent."""
+    return layer.W.shape[0] + (0 if layer.R is None else layer.R.shape[0])
+
+
+def runs_of(network):
+    """How many runs of a chip one image takes: 1 for what fits, else the layers one after another, each in as many parts as it needs. SPEC C1.
+
+    A neuron with more than 256 signed inputs takes the circuits of several: of I inputs, ceil(I / 256) of them.
+    """
+    if sum(layer.W.shape[1] for layer in network.layers) <= NEURONS and max(map(inputs_of, network.layers)) <= INPUTS:
+        return 1
+    runs = 0
+    for layer in network.layers:
+        joined = -(-inputs_of(layer) // INPUTS)
+        if joined > NEURONS:
+            raise ShapeError(f"a neuron with {inputs_of(layer)} inputs does not fit a chip; all circuits together have {NEURONS * INPUTS}")
+        runs += -(-layer.W.shape[1] // (NEURONS // joined))
+    return runs
+
+
+def check_capacity(network):
+    """Raise ShapeError where a network needs more than one chip has: 256 neurons in all, and 256 signed inputs a neuron. SPEC C1."""
+    runs = runs_of(network)
+    if runs > 1:
+        neurons, inputs = sum(layer.W.shape[1] for layer in network.layers), max(map(inputs_of, network.layers))
+        raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "
+                         f"with {INPUTS} inputs each (256-246-10 fits): in parts, layer by layer, an image would take {runs} runs")

@@ -6,6 +6,7 @@
     V_leak    leak        theta    (N,)      resting potential
     h         h           s        scalar    grid step dt / M
     M         substeps    1        scalar    grid steps in a time step, 8
+    g         g           1        scalar    grid step, from the grid point g h to (g+1) h; the time step k = g // M
     a, b      a_exc, a_inh, b  1   (N,)      decay of currents and membrane over a step
     c         transfer    s        (N,)      membrane gained in a step from a unit of current
     kappa     kappa       1/s      (N,)      current that a spike through weight 1 adds
@@ -20,11 +21,10 @@ A spike that arrives adds kappa w to I with kappa = 1 / c(dt) at nominal time co
 ideal model, and a chip without imperfections agrees with E1, E2 at every k dt while nothing spikes. The threshold is looked at
 on the grid: a first spike is late by less than h (refsnn.verify.convergence).
 
-Where input comes on the time steps only (the first layer of a chip), most neurons are far from their thresholds: they take each
-dt in one exact step, and only those that may cross, or are in their refractory time, walk the grid.
+`walk` takes every neuron over every grid step: the whole of C3 and C4, for any layer. leaps.py has the same for the layers that can do with less.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,8 +50,8 @@ class Circuits:
     """The analog neurons of one layer and their synapses: their own parameters, in seconds and theta; (N,) but where it says
     otherwise.
 
-    threshold inf: a readout, or a dead neuron, which never spikes. sample_time: how late the membrane is sampled. weights (2,
-    M, N) and recurrent (2, N, N) or None: current that a spike adds, theta/s, the excitatory part first.
+    threshold inf: a readout, or a dead neuron, which never spikes. sample_time: how late the membrane is sampled, below dt.
+    weights (2, M, N) and recurrent (2, N, N) or None: current that a spike adds, theta/s, the excitatory part first.
     """
 
     tau_mem: np.ndarray
@@ -82,7 +82,7 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The exact transition over one step, (N,) each. SPEC C3.
+    """The exact transition over some time, (N,) each, or (n, N) for n times. SPEC C3.
 
     Currents decay by a_exc and a_inh; U decays by b and gains c_exc I_exc + c_inh I_inh.
     """
@@ -94,15 +94,19 @@ class Step:
     c_inh: np.ndarray
 
     @classmethod
-    def over(cls, seconds, circuits, unit, dtype):
-        """The step over some seconds; unit: the step over which currents are counted, so c = transfer(seconds) / transfer(unit)."""
-        c_exc, c_inh = (transfer(seconds, circuits.tau_mem, tau) / transfer(unit, circuits.tau_mem, tau)
-                        for tau in (circuits.tau_exc, circuits.tau_inh))
-        decays = (np.exp(-seconds / tau) for tau in (circuits.tau_exc, circuits.tau_inh, circuits.tau_mem))
-        return cls(*(array.astype(dtype) for array in (*decays, c_exc, c_inh)))
+    def over(cls, seconds, circuits, h, unit=slice(None)):
+        """The step over `seconds`, () or (n, 1) or (N,), of the neurons `unit`; c counts currents as run over h: transfer(seconds) / transfer(h)."""
+        tau_mem, taus = circuits.tau_mem[unit], (circuits.tau_exc[unit], circuits.tau_inh[unit])
+        transfers = (transfer(seconds, tau_mem, tau) / transfer(h, tau_mem, tau) for tau in taus)
+        decays = (np.exp(-seconds / tau) for tau in (*taus, tau_mem))
+        return cls(*(array.astype(circuits.weights.dtype) for array in (*decays, *transfers)))
+
+    def membrane(self, U, I_exc, I_inh):
+        """U after the step; (B, N) each."""
+        return self.b * U + self.c_exc * I_exc + self.c_inh * I_inh
 
     def take(self, U, I_exc, I_inh):
-        """Take the step, in place; (B, N) each, or (n,) for a step of n neurons."""
+        """Take the step, in place; (B, N) each."""
         U *= self.b
         U += self.c_exc * I_exc
         U += self.c_inh * I_inh
@@ -122,112 +126,92 @@ class Firing:
     hold: np.ndarray
 
     @classmethod
-    def on(cls, grid, circuits, dtype):
+    def on(cls, grid, circuits):
         """The firing of these circuits on a grid."""
-        levels = ((level - circuits.leak).astype(dtype) for level in (circuits.threshold, circuits.reset))
+        levels = ((level - circuits.leak).astype(circuits.weights.dtype) for level in (circuits.threshold, circuits.reset))
         return cls(*levels, np.maximum(np.rint(circuits.refractory / grid.h).astype(int), 1))
 
 
-def run_circuits(circuits, grid, shape, drive=None, events_below=None, kicks=None):
-    """Run one layer over the grid. SPEC C3, C4, C5, C8.
+@dataclass(frozen=True, eq=False)
+class Spikes:
+    """The spikes of a layer: grid step (E,), ascending, and flat index into (B, N) (E,), ascending within a grid step.
 
-    shape: (B, N). Its input is either drive, charge on the time steps, two arrays (T, B, N), excitatory and inhibitory; or events_below, the
-    events of the layer below, which arrive through circuits.weights. kicks: None or (T, B, N), the membrane noise, added at the end of
-    every time step. Returns samples (T, B, N), the membrane at k dt + sample_time (what arrives or spikes within sample_time is not
-    seen), and events: for every grid step g the flat indices into (B, N) of the neurons that crossed their thresholds in (g h, (g+1) h].
+    A spike of grid step g was seen at its end, (g+1) h.
     """
-    dtype = circuits.weights.dtype
+
+    step: np.ndarray
+    index: np.ndarray
+
+    def of_step(self, g):
+        """The flat indices of the neurons that spiked in grid step g."""
+        return self.index[np.searchsorted(self.step, g):np.searchsorted(self.step, g, side="right")]
+
+
+def walk(circuits, grid, shape, drive=None, below=None, kicks=None):
+    """Run one layer over the grid, every neuron over every grid step. SPEC C3, C4, C5, C8.
+
+    shape: (B, N). Its input is drive, charge on the time steps, two arrays (T, B, N), excitatory and inhibitory; or below, the Spikes of
+    the layer below, which arrive through circuits.weights. kicks: None or (T, B, N), the membrane noise, added at the end of every time step.
+    Returns samples (T, B, N), the membrane at k dt + sample_time, but at rest for k = 0: the first sample is taken before the first
+    input, as what the host counts from; and the layer's own Spikes.
+    """
+    dtype, M, N = circuits.weights.dtype, grid.substeps, shape[1]
     U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
     release = np.zeros(shape, int)                       # (B, N) grid point at which a neuron's refractory time ends
-    samples, events = np.empty((grid.steps, *shape), dtype), []                            # (T, B, N)
-    firing = Firing.on(grid, circuits, dtype)
-    stride, leap, late = (Step.over(seconds, circuits, grid.h, dtype) for seconds in (grid.h, grid.dt, circuits.sample_time))
-    highest, least = bound_of_rise(circuits, grid, dtype)
-    # where spikes come between the time steps: the layer's sources, each with its charges
-    sources = [(events_below, circuits.weights)] if drive is None else []
-    sources += [] if circuits.recurrent is None else [(events, circuits.recurrent)]
-    sources = [(spikes, charge(weights, circuits, grid.h)) for spikes, weights in sources]
-    for k in range(grid.steps):
-        # record
-        samples[k] = late.b * U + late.c_exc * I_exc + late.c_inh * I_inh
-        # input
-        if drive is not None:
-            I_exc += drive[0][k]
-            I_inh += drive[1][k]
-        # decay, integrate: those that may cross walk the grid, the others leap
-        if sources:
-            walking = np.arange(U.size)
-        else:
-            # the margin covers that leaping and walking round differently
-            bound = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0)      # (B, N)
-            walking = np.flatnonzero((bound > firing.threshold - 1e-4) | (release > k * grid.substeps))
-        state = [array.ravel()[walking] for array in (U, I_exc, I_inh, release)]           # (n,) each
-        own_stride, own_firing = (select(parameters, walking % shape[1]) for parameters in (stride, firing))
-        leap.take(U, I_exc, I_inh)
-        for g in range(k * grid.substeps, (k + 1) * grid.substeps):
-            events.append(walk(g, walking, state, own_stride, own_firing, sources, shape[0]))
-        for array, walked in zip((U, I_exc, I_inh, release), state):
-            array.ravel()[walking] = walked
+    samples, own = np.empty((grid.steps, *shape), dtype), []                               # (T, B, N); a list with one (E,) a grid step
+    stride, firing = Step.over(grid.h, circuits, grid.h), Firing.on(grid, circuits)
+    whole, late = late_sampling(circuits, grid)
+    charges = charge(circuits.weights, circuits, grid.h)
+    recurrent = None if circuits.recurrent is None else charge(circuits.recurrent, circuits, grid.h)
+    for g in range(grid.steps * M):
+        k, m = divmod(g, M)
+        # input: a spike of the grid step before arrives now, at g h
+        arriving = [drive[:, k]] if drive is not None and m == 0 else []                   # (2, B, N) each
+        arriving += [charges_of(below.of_step(g - 1), charges, shape[0])] if below is not None else []
+        arriving += [charges_of(own[-1], recurrent, shape[0])] if recurrent is not None and own else []
+        for exc, inh in arriving:
+            I_exc += exc
+            I_inh += inh
+        # record those whose sampling time lies in this grid step
+        due = np.flatnonzero(whole == m)
+        if len(due):
+            samples[k][:, due] = np.where(release > g, firing.reset, late.membrane(U, I_exc, I_inh))[:, due]
+        # decay, integrate, held in the refractory time
+        stride.take(U, I_exc, I_inh)
+        np.copyto(U, firing.reset, where=release > g)
+        # threshold
+        spiked = np.flatnonzero((U > firing.threshold) & (release <= g + 1))
+        # reset
+        U.ravel()[spiked] = firing.reset[spiked % N]
+        release.ravel()[spiked] = g + 1 + firing.hold[spiked % N]
+        own.append(spiked)
         # noise
-        if kicks is not None:
-            U += np.where(release > (k + 1) * grid.substeps, 0, kicks[k])
+        if kicks is not None and m == M - 1:
+            U += np.where(release > g + 1, 0, kicks[k])
+    samples[0] = 0
     samples += circuits.leak.astype(dtype)
-    return samples, events
+    return samples, Spikes(np.repeat(np.arange(len(own)), [len(spiked) for spiked in own]), np.concatenate(own))
 
 
-def bound_of_rise(circuits, grid, dtype):
-    """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc +
-    least I_inh).
-
-    After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least
-    I_inh) with the least c_inh / c_exc of all m.
-    """
-    m = np.arange(1, grid.substeps + 1)[:, None]
-    c_exc, c_inh = (transfer(m * grid.h, circuits.tau_mem, tau) / transfer(grid.h, circuits.tau_mem, tau)
-                    for tau in (circuits.tau_exc, circuits.tau_inh))                       # (M, N)
-    return c_exc.max(axis=0).astype(dtype), (c_inh / c_exc).min(axis=0).astype(dtype)
-
-
-def select(parameters, unit):
-    """The same dataclass for some of the neurons: every array (N,) at the indices unit (n,)."""
-    return type(parameters)(*(getattr(parameters, field.name)[unit] for field in fields(parameters)))
-
-
-def walk(g, walking, state, stride, firing, sources, B):
-    """Take n neurons over grid step g, in place; returns the flat indices into (B, N) of those that crossed their thresholds. SPEC C4.
-
-    walking (n,): their flat indices. state: their U, I_exc, I_inh, release, (n,) each; stride and firing: their own. sources: pairs of
-    events and charges (2, M, N); what spiked in the grid step before arrives now, at g h; where there are any, all neurons walk.
-    """
-    U, I_exc, I_inh, release = state
-    # input
-    for events, charges in sources:
-        if g > 0 and len(events[g - 1]):
-            arriving = charges_of(events[g - 1], charges, B)                               # (2, B, N)
-            I_exc += arriving[0].ravel()
-            I_inh += arriving[1].ravel()
-    # decay, integrate, held in the refractory time
-    stride.take(U, I_exc, I_inh)
-    np.copyto(U, firing.reset, where=release > g)
-    # threshold
-    spiked = np.flatnonzero((U > firing.threshold) & (release <= g + 1))
-    # reset
-    U[spiked] = firing.reset[spiked]
-    release[spiked] = g + 1 + firing.hold[spiked]
-    return walking[spiked]
+def late_sampling(circuits, grid):
+    """When a time step's sample is taken: (whole grid steps after k dt, (N,); the Step over the rest, less than h). SPEC C5."""
+    whole = np.minimum((circuits.sample_time / grid.h).astype(int), grid.substeps - 1)     # (N,) rounding may reach M
+    return whole, Step.over(circuits.sample_time - whole * grid.h, circuits, grid.h)
 
 
 def arriving_input(x, weights):
-    """Charge of spikes that come on the time steps: x (T, B, M), weights (2, M, N) as charge gives them -> two arrays (T, B, N)."""
+    """Charge of spikes that come on the time steps: x (T, B, M), weights (2, M, N) as charge gives them -> (2, T, B, N)."""
     T, B, M = x.shape
     # one product over all time steps: a matrix product a step would have the threads of BLAS wait for each other T times
-    return tuple((x.reshape(T * B, M) @ rows).reshape(T, B, -1) for rows in weights)
+    return (x.reshape(T * B, M) @ weights).reshape(2, T, B, -1)
 
 
 def charges_of(spiked, charges, B):
     """Charge of the spikes of one grid step: spiked, sorted flat indices into (B, M), through charges (2, M, N) -> (2, B, N)."""
     _, M, N = charges.shape
     arriving = np.zeros((2, B, N), charges.dtype)                                          # (2, B, N)
+    if not len(spiked):
+        return arriving
     sample = spiked // M                                                                   # (E,) sorted
     first = np.flatnonzero(np.diff(sample, prepend=-1))                                    # where the spikes of another sample begin
     arriving[:, sample[first]] = np.add.reduceat(charges[:, spiked % M], first, axis=1)
@@ -235,7 +219,7 @@ def charges_of(spiked, charges, B):
 
 
 def charge(weights, circuits, h):
-    """Weights (2, M, N) in theta/s as the membrane that they add in the first grid step: the unit in which run_circuits keeps currents."""
+    """Weights (2, M, N) in theta/s as the membrane that they add in the first grid step: the unit in which currents are kept."""
     c = np.stack([transfer(h, circuits.tau_mem, tau) for tau in (circuits.tau_exc, circuits.tau_inh)])     # (2, N)
     return weights * c[:, None].astype(weights.dtype)
 

@@ -4,38 +4,51 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.chip.dynamics import Circuits, Grid, arriving_input, charge, membrane_kicks, run_circuits, transfer
+from refsnn.chip.cost import check_capacity
+from refsnn.chip.dynamics import Circuits, Grid, arriving_input, charge, membrane_kicks, transfer, walk
+from refsnn.chip.leaps import leap, read
 from refsnn.chip.noise import check_noise, draw_noise
-from refsnn.chip.readout import bin_spikes, convert
-from refsnn.chip.synapses import load_weights, split_rows
+from refsnn.chip.readout import Recording, bin_spikes, convert
+from refsnn.chip.settings import Settings, apply_settings
+from refsnn.chip.synapses import SPIKING_SCALE, load_weights, split_rows
 from refsnn.chip.variation import Variation, draw_pattern, drift_pattern
-from refsnn.errors import ShapeError, check_count, check_number, check_type
-from refsnn.spec.network import Network, check_input
-from refsnn.spec.trace import Trace
-
-NEURONS = 256   # logical neurons, two circuits each
-INPUTS = 256    # signed inputs, two rows each
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type
+from refsnn.spec.network import Layer, Network, check_input
 
 
 @dataclass(frozen=True, eq=False)
 class Chip:
-    """One emulated chip: its fixed pattern, its noise, and the grid on which it is simulated. SPEC C1-C8.
+    """One emulated chip: its fixed pattern, its settings, its noise, and the grid on which it is simulated. SPEC C1-C8.
 
-    pattern: one FixedPattern a layer. substeps: M, grid steps in a dt. refractory in seconds, nominal. Made by Chip.sample.
+    pattern: one FixedPattern a layer; settings: one Settings a layer. substeps: M, grid steps in a dt. refractory in seconds, nominal.
+    sample_offset: all membranes are sampled so much after k dt, in dt; spike_shift: every recorded spike time is moved so much, in dt.
+    Made by Chip.sample. Raises DtypeError, RangeError, ShapeError.
     """
 
     pattern: tuple
     variation: Variation
+    settings: tuple
     substeps: int = 8
     refractory: float = 2e-6
+    sample_offset: float = 0.0
+    spike_shift: float = 0.0
 
     def __post_init__(self):
         check_count("substeps", self.substeps)
         check_number("refractory", self.refractory, low=0)
+        check_number("sample_offset", self.sample_offset, low=0, high=1)
+        check_number("spike_shift", self.spike_shift, low=-1, high=1)
+        if self.sample_offset + self.variation.sample_time > 1:
+            raise RangeError(f"sample_offset {self.sample_offset} and variation.sample_time {self.variation.sample_time} are more than a dt together")
+        if not isinstance(self.settings, (list, tuple)) or not all(isinstance(entry, Settings) for entry in self.settings):
+            raise DtypeError("settings must be a tuple with one Settings a layer")
+        sizes = [[len(entry.leak) for entry in entries] for entries in (self.settings, self.pattern)]
+        if sizes[0] != sizes[1]:
+            raise ShapeError(f"the settings are for layers of {sizes[0]} neurons but the chip has {sizes[1]}")
 
     @classmethod
-    def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6):
-        """Draw a chip for `network`; rng: a numpy Generator.
+    def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6, sample_offset=0.0, spike_shift=0.0):
+        """Draw a chip for `network`, with all settings nominal; rng: a numpy Generator.
 
         Raises DtypeError, RangeError, and ShapeError where the network is too large for one chip.
         """
@@ -43,7 +56,8 @@ class Chip:
         check_type("network", network, Network)
         check_type("variation", variation, Variation)
         check_capacity(network)
-        return cls(draw_pattern(rng, network, variation), variation, substeps, refractory)
+        settings = tuple(Settings.nominal(layer.W.shape[1]) for layer in network.layers)
+        return cls(draw_pattern(rng, network, variation), variation, settings, substeps, refractory, sample_offset, spike_shift)
 
     def drifted(self, rng):
         """The same chip some time later: its analog parameters have moved by variation.drift. SPEC C8."""
@@ -59,34 +73,59 @@ class Chip:
         """
         check_input(network, x)
         self.check_network(network)
-        grid = Grid(len(x), self.substeps, network.layers[0].neuron.dt)
-        trace, events = [], None
-        for layer, pattern, noise in zip(network.layers, self.pattern, self.noise(network, x, rng)):
-            circuits = self.circuits(layer, pattern, noise.threshold)
-            kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
-            drive = arriving_input(x, charge(circuits.weights, circuits, grid.h)) if events is None else None
-            samples, events = run_circuits(circuits, grid, (x.shape[1], layer.W.shape[1]), drive, events, kicks)
-            trace.append(self.record(layer, pattern, samples, events, grid, noise, rng))
+        trace, spikes = [], None
+        for index, (layer, noise) in enumerate(zip(network.layers, self.noise(network, x, rng))):
+            recording, spikes = self.run(index, layer, x, spikes, noise, rng)
+            trace.append(recording.trace(self.variation.converter_lsb, self.settings[index].membrane_scale))
         return tuple(trace)
 
-    def record(self, layer, pattern, samples, events, grid, noise, rng):
-        """What the host gets of one layer: the Trace. SPEC C5, C6, C8."""
-        read = None if noise.read is None else noise.read * samples.dtype.type(self.variation.read_noise)
-        membrane = convert(samples, self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, read)
-        if not layer.spiking:
-            return Trace(membrane)
-        spikes = bin_spikes(events, grid, samples.shape, samples.dtype, self.variation.spike_jitter, self.variation.lost_events, rng)
-        return Trace(membrane, spikes)
+    def record(self, index, layer, x, rng):
+        """Run one layer alone, driven by x (T, B, M) through its own synapses: the raw Recording, as a calibration needs it. SPEC C5, C6.
 
-    def circuits(self, layer, pattern, threshold_noise=None):
-        """The layer's analog neurons: nominal parameters, the network's weights, and this chip's pattern. SPEC C1, C3, C7, C8."""
-        neuron, levels = layer.neuron, self.variation.weight_levels
+        layer: a Layer of the size for which layer `index` of this chip was drawn, without recurrence. x: 0.0 or 1.0 in the dtype of its weights.
+        """
+        check_type("layer", layer, Layer)
+        noise, = draw_noise(rng, [(*x.shape[:2], layer.W.shape[1])], layer.W.dtype, self.variation)
+        return self.run(index, layer, x, None, noise, rng)[0]
+
+    def reference(self, index, level, rng):
+        """One conversion by every converter of layer `index` of the same reference voltage, `level` in theta: codes (N,). SPEC C5."""
+        pattern = apply_settings(self.pattern[index], self.settings[index], 1.0)
+        noise = self.variation.read_noise * rng.standard_normal(len(pattern.leak))
+        return convert(np.full(len(pattern.leak), float(level)), self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, noise)
+
+    def run(self, index, layer, x, below, noise, rng):
+        """Run layer `index`, driven by x (T, B, M) or, but for the first layer, by `below`, the Spikes of the layer below: (Recording, Spikes)."""
+        grid = Grid(len(x), self.substeps, layer.neuron.dt)
+        pattern = apply_settings(self.pattern[index], self.settings[index], layer.neuron.threshold)
+        circuits = self.circuits(layer, pattern, self.settings[index].weight_scale, noise.threshold)
+        kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
+        shape, drive, spikes = (x.shape[1], layer.W.shape[1]), None, None
+        if below is None:
+            drive = arriving_input(x, charge(circuits.weights, circuits, grid.h))
+        # one of three forms of the same, see refsnn.chip.leaps
+        if below is None and layer.R is None:
+            samples, spikes = leap(circuits, grid, shape, drive, kicks)
+        elif not layer.spiking:
+            samples = read(circuits, grid, shape, below, kicks)
+        else:
+            samples, spikes = walk(circuits, grid, shape, drive, below, kicks)
+        read_noise = None if noise.read is None else noise.read * samples.dtype.type(self.variation.read_noise)
+        codes = convert(samples, self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, read_noise)
+        if layer.spiking:
+            bins = bin_spikes(spikes, grid, samples.shape, samples.dtype, self.spike_shift, self.variation.spike_jitter,
+                              self.variation.lost_events, rng)
+        return Recording(codes, bins if layer.spiking else None), spikes
+
+    def circuits(self, layer, pattern, weight_scale=SPIKING_SCALE, threshold_noise=None):
+        """The layer's analog neurons: nominal parameters, the network's weights, and this chip's pattern at its settings. SPEC C1, C3, C7, C8."""
+        neuron, levels, correction = layer.neuron, self.variation.weight_levels, weight_scale / SPIKING_SCALE
         kappa = 1 / transfer(neuron.dt, neuron.tau_mem, neuron.tau_syn)
         gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
-        rows = split_rows(load_weights(layer.W, layer.spiking, levels), pattern.synapse_exc, pattern.synapse_inh)
+        rows = split_rows(load_weights(correction * layer.W, layer.spiking, levels), pattern.synapse_exc, pattern.synapse_inh)
         recurrent = None
         if layer.R is not None:
-            recurrent = gains * split_rows(load_weights(layer.R, True, levels), pattern.recurrent_exc, pattern.recurrent_inh)
+            recurrent = gains * split_rows(load_weights(correction * layer.R, True, levels), pattern.recurrent_exc, pattern.recurrent_inh)
         threshold = neuron.threshold * pattern.threshold
         if threshold_noise is not None:
             threshold = threshold * (1 + self.variation.batch_threshold * threshold_noise)
@@ -97,7 +136,7 @@ class Chip:
                         threshold=np.where(pattern.alive & layer.spiking, threshold, np.inf),
                         reset=pattern.reset,
                         refractory=self.refractory * pattern.refractory,
-                        sample_time=pattern.sample_time * neuron.dt,
+                        sample_time=np.minimum(pattern.sample_time + self.sample_offset, 1) * neuron.dt,
                         weights=gains * rows * pattern.alive.astype(layer.W.dtype),
                         recurrent=recurrent)
 
@@ -117,16 +156,3 @@ class Chip:
         if drawn != wanted:
             raise ShapeError(f"this chip was drawn for layers of {[s for s, _ in drawn]} but the network has {[s for s, _ in wanted]}"
                              + ("" if [s for s, _ in drawn] != [s for s, _ in wanted] else " with other recurrence"))
-
-
-def check_capacity(network):
-    """Raise ShapeError where a network needs more than one chip has: 256 neurons in all, and 256 signed inputs a neuron. SPEC C1.
-
-    A recurrent neuron's inputs are those from below and those from its own layer.
-    """
-    neurons = sum(layer.W.shape[1] for layer in network.layers)
-    inputs = max(layer.W.shape[0] + (0 if layer.R is None else layer.R.shape[0]) for layer in network.layers)
-    if neurons > NEURONS or inputs > INPUTS:
-        runs = -(-neurons // NEURONS) * -(-inputs // INPUTS)
-        raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "
-                         f"with {INPUTS} inputs each (256-246-10 fits): it would take at least {runs} runs of its parts")

@@ -7,7 +7,8 @@ different (C1, C7).
     -         scale       LSB      scalar    w_hw = round(scale W)
 
 The sign of a synapse belongs to its row (Dale), so a signed input takes two rows, and a positive and a negative weight pass
-through different synapses. The gradient ignores the rounding (straight-through): it is the ideal model's, and the update goes
+through different synapses. One LSB is 1/240 of the model's unit in spiking layers; the readout's synapses are taken to be set so that
+its membrane is that of the float weights, whatever the scale (assumption). The gradient ignores the rounding (straight-through): it is the ideal model's, and the update goes
 to the floats.
 """
 

@@ -36,7 +36,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refsnn.errors import check_count, check_number
+from refsnn.errors import RangeError, check_count, check_number
 
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
@@ -101,6 +101,30 @@ class Variation:
         """The paper's decalibration: tau_mem, tau_syn and theta - V_leak with relative std `sigma`, 0 .. 0.5; the rest calibrated."""
         check_number("sigma", sigma, low=0)
         return replace(cls.calibrated(), tau_mem=sigma, tau_syn=sigma, threshold=sigma)
+
+    @classmethod
+    def named(cls, text):
+        """A Variation from text: ideal, calibrated, uncalibrated or decalibrated=SIGMA, and after commas single fields to change.
+
+        Raises RangeError.
+
+        >>> Variation.named("ideal,threshold=0.03") == replace(Variation.ideal(), threshold=0.03)
+        True
+        """
+        base, *changes = str(text).split(",")
+        name, _, sigma = base.partition("=")
+        try:
+            if name not in ("ideal", "calibrated", "uncalibrated", "decalibrated") or (name == "decalibrated") != bool(sigma):
+                raise ValueError("a variation begins with ideal, calibrated, uncalibrated or decalibrated=SIGMA")
+            variation = cls.decalibrated(float(sigma)) if sigma else getattr(cls, name)()
+            kinds = {field.name: type(field.default) for field in fields(cls)}
+            values = dict(change.split("=") for change in changes)
+            unknown = sorted(set(values) - set(kinds))
+            if unknown:
+                raise ValueError(f"{unknown[0]} is none of {', '.join(kinds)}")
+            return replace(variation, **{name: kinds[name](value) for name, value in values.items()})
+        except ValueError as error:
+            raise RangeError(f"variation {text!r}: {error}") from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from refsnn.chip import Chip, Variation
-from refsnn.chip.dynamics import Grid, arriving_input, charge, run_circuits
+from refsnn.chip.dynamics import Grid, arriving_input, charge, walk
 from refsnn.spec.network import Network
 from refsnn.verify.exact import Neurons, simulate
 
@@ -22,11 +22,10 @@ def chip_run(chip, network, x):
     circuits = chip.circuits(layer, chip.pattern[0])
     grid = Grid(len(x), chip.substeps, layer.neuron.dt)
     shape = (x.shape[1], layer.W.shape[1])
-    samples, events = run_circuits(circuits, grid, shape, drive=arriving_input(x, charge(circuits.weights, circuits, grid.h)))
-    step = np.repeat(np.arange(len(events)), [len(entry) for entry in events])     # (E,)
-    sample, unit = np.divmod(np.concatenate(events), shape[1])                     # (E,)
+    samples, spikes = walk(circuits, grid, shape, drive=arriving_input(x, charge(circuits.weights, circuits, grid.h)))
+    sample, unit = np.divmod(spikes.index, shape[1])                               # (E,)
     # a crossing within grid step g shows at its end
-    return [((step[sample == b] + 1) * grid.h, unit[sample == b], samples[:, b]) for b in range(shape[0])]
+    return [((spikes.step[sample == b] + 1) * grid.h, unit[sample == b], samples[:, b]) for b in range(shape[0])]
 
 
 def exact_run(chip, network, x):

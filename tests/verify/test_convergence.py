@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import refsnn.chip.dynamics as dynamics
 from refsnn import Chip, Layer, Network, Variation
 from refsnn.verify.convergence import chip_run, errors, exact_run, example, main
 
@@ -34,18 +33,6 @@ def test_without_spikes_the_membranes_of_a_mismatched_chip_are_exact(seed):
     for own, exact in zip(chip_run(chip, quiet, x), exact_run(chip, quiet, x)):
         assert len(own[0]) == len(exact[0]) == 0
         np.testing.assert_allclose(own[2], exact[2], rtol=0, atol=1e-12)
-
-
-def test_neurons_that_leap_and_neurons_that_walk_agree(monkeypatch):
-    chip, network, x = example(8)
-    leaping = chip_run(chip, network, x)
-    highest = np.full(30, 1e30)                            # the bound of their rise is beyond every threshold, so all of them walk
-    monkeypatch.setattr(dynamics, "bound_of_rise", lambda circuits, grid, dtype: (highest, -highest))
-    walking = chip_run(chip, network, x)
-    for one, other in zip(leaping, walking):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
-        np.testing.assert_allclose(one[2], other[2], rtol=0, atol=1e-12)
 
 
 def test_a_recurrent_chip_makes_the_spikes_of_exact_time():

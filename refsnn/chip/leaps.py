@@ -1,0 +1,151 @@
+"""The same as dynamics.walk in a fraction of the time, for the two kinds of layer that need not walk (C3, C4).
+
+`leap`: input on the time steps only, no recurrence (the first layer of a chip). Between spikes the membrane is linear, so every neuron takes
+each dt in one exact step. Only those that may cross their thresholds on the way, or are in their refractory time, are looked at on
+the grid, all of its points at once: from a starting point m0 of the time step, in grid steps, and while nothing crosses,
+
+    U(m) = b(m - m0) U(m0) + c_exc(m - m0) I_exc(m0) + c_inh(m - m0) I_inh(m0)          m = m0 .. M
+
+The first m with U(m) > threshold is the spike; after the refractory time the next stretch starts, from the reset.
+
+`read`: no threshold (the readout). An event that arrives at grid point j of a time step is worth c(M - j) of membrane and a(M - j)
+of current at its end, so the readout takes whole time steps too.
+
+Both agree with walk to rounding, under test; nothing here is needed to understand the chip.
+"""
+
+import numpy as np
+
+from refsnn.chip.dynamics import Firing, Spikes, Step, charge, late_sampling
+
+MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes that near to a threshold is looked at
+
+
+def leap(circuits, grid, shape, drive, kicks=None):
+    """walk for a layer driven on the time steps only, without recurrence: same arguments and results."""
+    dtype, M, N = circuits.weights.dtype, grid.substeps, shape[1]
+    U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
+    held, release = np.zeros(0, int), np.zeros(shape[0] * N, int)      # neurons in their refractory time; grid point at which it ends
+    samples, spikes = np.empty((grid.steps, *shape), dtype), []                            # (T, B, N)
+    whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
+    stretches = Stretches(circuits, grid)
+    highest, least = stretches.bound_of_rise()
+    for k in range(grid.steps):
+        # input
+        I_exc += drive[0][k]
+        I_inh += drive[1][k]
+        # record
+        samples[k] = late.membrane(U, I_exc, I_inh)
+        # who may cross, or is held
+        near = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0) > stretches.firing.threshold - MARGIN
+        near.ravel()[held] = True
+        near = np.flatnonzero(near)                                                        # (n,)
+        state = [array.ravel()[near] for array in (U, I_exc, I_inh)]
+        # decay, integrate, noise
+        whole.take(U, I_exc, I_inh)
+        if kicks is not None:
+            U += kicks[k]
+        # threshold, reset
+        own = stretches.run(near % N, state, np.maximum(release[near] - k * M, 0), samples[k].ravel()[near])
+        samples[k].ravel()[near] = own.sample
+        U.ravel()[near] = own.U if kicks is None else np.where(own.begin > M, own.U, own.U + kicks[k].ravel()[near])
+        release[near] = k * M + own.begin
+        held = near[own.begin > M]
+        spikes += [(k * M + step, near[which]) for step, which in own.spikes]
+    samples[0] = 0
+    samples += circuits.leak.astype(dtype)
+    step, index = (np.concatenate([pair[i] for pair in spikes] or [np.zeros(0, int)]) for i in (0, 1))
+    order = np.lexsort((index, step))
+    return samples, Spikes(step[order], index[order])
+
+
+class Stretches:
+    """Neurons looked at on the M grid points of one time step, stretch by stretch."""
+
+    def __init__(self, circuits, grid):
+        self.circuits, self.grid = circuits, grid
+        self.firing = Firing.on(grid, circuits)
+        self.steps = Step.over(np.arange(grid.substeps + 1)[:, None] * grid.h, circuits, grid.h)   # fields (M+1, N)
+        self.sampled, _ = late_sampling(circuits, grid)                                    # (N,)
+
+    def bound_of_rise(self):
+        """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc + least I_inh).
+
+        After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least
+        I_inh) with the least c_inh / c_exc of all m.
+        """
+        c_exc, c_inh = self.steps.c_exc[1:], self.steps.c_inh[1:]                          # (M, N)
+        return c_exc.max(axis=0), (c_inh / c_exc).min(axis=0)
+
+    def run(self, unit, state, begin, sample):
+        """Run neurons `unit` (n,) from U, I_exc, I_inh = state; begin (n,): the grid point at which each is free, 0 unless held.
+
+        sample (n,): what a free neuron's sample is. Returns a Stretch.
+        """
+        M, firing, (U, I_exc, I_inh) = self.grid.substeps, self.firing, state
+        begin, spikes, point = begin.copy(), [], np.arange(1, M + 1)[:, None]              # (M, 1)
+        sampled, reset = self.sampled[unit], firing.reset[unit]
+        start = np.where(begin > 0, reset, U)                                              # (n,) U at the beginning of the stretch
+        end, sample = reset.copy(), np.where(begin > sampled, reset, sample)
+        free = np.flatnonzero(begin <= M)
+        while len(free):
+            lag, own = (point - begin[free]).clip(min=0), unit[free]                       # (M, n)
+            from_0 = begin[free], own
+            I = [self.steps.a_exc[from_0] * I_exc[free], self.steps.a_inh[from_0] * I_inh[free]]       # at the beginning of the stretch
+            b, c_exc, c_inh = (table[lag, own] for table in (self.steps.b, self.steps.c_exc, self.steps.c_inh))
+            path = b * start[free] + c_exc * I[0] + c_inh * I[1]                           # (M, n)
+            crossing = (path > firing.threshold[own]) & (point >= begin[free])
+            end[free] = path[-1]
+            again = np.flatnonzero((begin[free] > 0) & (begin[free] <= sampled[free]))     # sampled in a stretch that began late
+            if len(again):
+                seconds = self.circuits.sample_time[own[again]] - begin[free][again] * self.grid.h
+                sample[free[again]] = Step.over(seconds, self.circuits, self.grid.h, own[again]).membrane(
+                    start[free][again], I[0][again], I[1][again])
+            # threshold, reset
+            crossed = np.flatnonzero(crossing.any(axis=0))
+            first, free = crossing.argmax(axis=0)[crossed] + 1, free[crossed]              # (n,) grid point of the spike
+            spikes.append((first - 1, free))
+            start[free] = end[free] = reset[free]
+            begin[free] = first + firing.hold[unit[free]]
+            missed = free[(first <= sampled[free]) & (sampled[free] < begin[free])]
+            sample[missed] = reset[missed]
+            free = free[begin[free] <= M]
+        return Stretch(end, begin, sample, spikes)
+
+
+class Stretch:
+    """Where neurons are at the end of a time step.
+
+    U (n,); begin (n,), the grid point of this time step at which each was or will be free; sample (n,); spikes, pairs of grid steps
+    and of positions among the n neurons.
+    """
+
+    def __init__(self, U, begin, sample, spikes):
+        self.U, self.begin, self.sample, self.spikes = U, begin, sample, spikes
+
+
+def read(circuits, grid, shape, below, kicks=None):
+    """walk for a layer without threshold, driven by the Spikes of the layer below: returns its samples (T, B, N)."""
+    dtype, M, (B, N) = circuits.weights.dtype, grid.substeps, shape
+    k, j = np.divmod(below.step + 1, M)                               # (E,) an event of grid step g arrives at (g + 1) h
+    sample, unit = np.divmod(below.index, circuits.weights.shape[1])  # (E,)
+    arriving = charge(circuits.weights, circuits, grid.h)[:, unit]    # (2, E, N)
+    points = np.arange(M)[:, None]
+    rest = Step.over((M - points) * grid.h, circuits, grid.h)                              # (M, N) from the event to the end of its dt
+    seen = Step.over(np.maximum(circuits.sample_time - points * grid.h, 0), circuits, grid.h)          # to the sample; c = 0 if that is before
+    jumps = np.zeros((grid.steps + 1, B, 4, N), dtype)                # of sample, U, I_exc, I_inh
+    np.add.at(jumps, (k, sample), np.stack([seen.c_exc[j] * arriving[0] + seen.c_inh[j] * arriving[1],
+                                            rest.c_exc[j] * arriving[0] + rest.c_inh[j] * arriving[1],
+                                            rest.a_exc[j] * arriving[0], rest.a_inh[j] * arriving[1]], axis=1))
+    whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
+    U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
+    samples = np.empty((grid.steps, *shape), dtype)                                        # (T, B, N)
+    for k in range(grid.steps):
+        samples[k] = late.membrane(U, I_exc, I_inh) + jumps[k, :, 0]
+        whole.take(U, I_exc, I_inh)
+        for state, jump in zip((U, I_exc, I_inh), (1, 2, 3)):
+            state += jumps[k, :, jump]
+        if kicks is not None:
+            U += kicks[k]
+    samples[0] = 0
+    return samples + circuits.leak.astype(dtype)
