@@ -14,8 +14,9 @@ import numpy as np
 
 from refsnn.chip import Chip, Variation, calibrate
 from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, check_type, describe
-from refsnn.spec import (Network, Objective, Surrogate, Trace, adam_start, drop_units, encode, forward, loss_and_gradient, parameters, rotate,
-                         scores, update)
+from refsnn.events import encode_events
+from refsnn.fast import forward, loss_and_gradient
+from refsnn.spec import Network, Objective, Surrogate, Trace, adam_start, drop_units, parameters, rotate, scores, update
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
 TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
@@ -153,7 +154,7 @@ class Substrate:
                 self.chip = calibrate(self.chip, network, recipe.generator("calibration"))
 
     def forward(self, network, x, rng, training=False):
-        """x (T, B, M) -> one Trace a layer. In training a substrate without noise of its own gets the tie-breaking noise: see spec.forward."""
+        """x (T, B, M), Events -> one Trace a layer. In training a substrate without noise of its own gets the tie-breaking noise: see spec.forward."""
         trace = forward(network, x) if self.chip is None else self.chip.forward(network, x, rng)
         if training and (self.chip is None or self.chip.variation.read_noise == 0):
             V = trace[-1].membrane
@@ -186,7 +187,7 @@ def train_epoch(recipe, progress, substrate, images, labels, report=lambda done,
         thinned = network
         if recipe.dropout:
             thinned = drop_units(network, [rng.random(size) >= recipe.dropout for size in recipe.hidden])
-        x = encode(batch, dtype=np.float32)                                      # (T, B, M)
+        x = encode_events(batch, dtype=np.float32)                               # (T, B, M)
         trace = substrate.forward(thinned, x, noise, training=True)
         loss, gradient, _ = loss_and_gradient(thinned, x, labels[chosen], trace, objective, recipe.surrogate)
         network, adam = update(network, gradient, adam, rate)
@@ -202,7 +203,7 @@ def evaluate(network, substrate, images, labels, rng):
     """Accuracy and mean number of hidden spikes an image, without dropout or augmentation: (float, float)."""
     correct = spikes = 0
     for first in range(0, len(images), EVALUATION_BATCH):
-        x = encode(images[first:first + EVALUATION_BATCH], dtype=np.float32)     # (T, B, M)
+        x = encode_events(images[first:first + EVALUATION_BATCH], dtype=np.float32)      # (T, B, M)
         trace = substrate.forward(network, x, rng)
         decision = scores(trace[-1].membrane, Objective()).argmax(axis=1)        # (B,)
         correct += int((decision == labels[first:first + EVALUATION_BATCH]).sum())

@@ -25,8 +25,11 @@ on the grid: a first spike is late by less than h (refsnn.verify.convergence).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+
+from refsnn.events import buffers
 
 
 def transfer(h, tau_mem, tau_syn):
@@ -96,10 +99,19 @@ class Step:
     @classmethod
     def over(cls, seconds, circuits, h, unit=slice(None)):
         """The step over `seconds`, () or (n, 1) or (N,), of the neurons `unit`; c counts currents as run over h: transfer(seconds) / transfer(h)."""
-        tau_mem, taus = circuits.tau_mem[unit], (circuits.tau_exc[unit], circuits.tau_inh[unit])
+        taus = [array[unit] for array in (circuits.tau_mem, circuits.tau_exc, circuits.tau_inh)]
+        seconds = np.asarray(seconds, float)
+        return cls.remembered(seconds.tobytes(), seconds.shape, tuple(tau.tobytes() for tau in taus), h, circuits.weights.dtype)
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def remembered(cls, seconds, shape, taus, h, dtype):
+        """The step from the bytes of its float64 arguments: a chip's are the same in every run, and take a millisecond to compute."""
+        seconds = np.frombuffer(seconds).reshape(shape)
+        tau_mem, *taus = (np.frombuffer(tau) for tau in taus)
         transfers = (transfer(seconds, tau_mem, tau) / transfer(h, tau_mem, tau) for tau in taus)
         decays = (np.exp(-seconds / tau) for tau in (*taus, tau_mem))
-        return cls(*(array.astype(circuits.weights.dtype) for array in (*decays, *transfers)))
+        return cls(*(array.astype(dtype) for array in (*decays, *transfers)))
 
     def membrane(self, U, I_exc, I_inh):
         """U after the step; (B, N) each."""
@@ -199,11 +211,12 @@ def late_sampling(circuits, grid):
     return whole, Step.over(circuits.sample_time - whole * grid.h, circuits, grid.h)
 
 
-def arriving_input(x, weights):
-    """Charge of spikes that come on the time steps: x (T, B, M), weights (2, M, N) as charge gives them -> (2, T, B, N)."""
-    T, B, M = x.shape
-    # one product over all time steps: a matrix product a step would have the threads of BLAS wait for each other T times
-    return (x.reshape(T * B, M) @ weights).reshape(2, T, B, -1)
+def arriving_input(events, weights):
+    """Charge of spikes that come on the time steps: Events (T, B, M), weights (2, M, N) as charge gives them -> (2, T, B, N)."""
+    drive = buffers.take((2, *events.shape[:2], weights.shape[2]), weights.dtype)
+    for rows, out in zip(weights, drive):
+        events.times(rows, out)
+    return drive
 
 
 def charges_of(spiked, charges, B):
@@ -231,4 +244,4 @@ def membrane_kicks(normal, circuits, grid, noise):
     Between two kicks the membrane forgets exp(-dt/tau_m); the kicks must make up for that: noise sqrt(1 - exp(-2 dt/tau_m)).
     """
     strength = noise * np.sqrt(-np.expm1(-2 * grid.dt / circuits.tau_mem))                 # (N,)
-    return normal * strength.astype(normal.dtype)
+    return np.multiply(normal, strength.astype(normal.dtype), out=buffers.take(normal.shape, normal.dtype))

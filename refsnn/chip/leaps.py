@@ -14,9 +14,12 @@ of current at its end, so the readout takes whole time steps too.
 Both agree with walk to rounding, under test; nothing here is needed to understand the chip.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from refsnn.chip.dynamics import Firing, Spikes, Step, charge, late_sampling
+from refsnn.events import buffers
 
 MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes that near to a threshold is looked at
 
@@ -24,9 +27,9 @@ MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes t
 def leap(circuits, grid, shape, drive, kicks=None):
     """walk for a layer driven on the time steps only, without recurrence: same arguments and results."""
     dtype, M, N = circuits.weights.dtype, grid.substeps, shape[1]
-    U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
+    U, I_exc, I_inh, rise, part = (np.zeros(shape, dtype) for _ in range(5))               # (B, N)
     held, release = np.zeros(0, int), np.zeros(shape[0] * N, int)      # neurons in their refractory time; grid point at which it ends
-    samples, spikes = np.empty((grid.steps, *shape), dtype), []                            # (T, B, N)
+    samples, spikes = buffers.take((grid.steps, *shape), dtype), []                        # (T, B, N)
     whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
     stretches = Stretches(circuits, grid)
     highest, least = stretches.bound_of_rise()
@@ -35,20 +38,31 @@ def leap(circuits, grid, shape, drive, kicks=None):
         I_exc += drive[0][k]
         I_inh += drive[1][k]
         # record
-        samples[k] = late.membrane(U, I_exc, I_inh)
-        # who may cross, or is held
-        near = np.maximum(U, 0) + highest * np.maximum(I_exc + least * I_inh, 0) > stretches.firing.threshold - MARGIN
-        near.ravel()[held] = True
+        np.multiply(U, late.b, out=samples[k])
+        samples[k] += np.multiply(I_exc, late.c_exc, out=part)
+        samples[k] += np.multiply(I_inh, late.c_inh, out=part)
+        # who may cross: max(0, U) + highest max(0, I_exc + least I_inh) comes near the threshold; or is held
+        np.multiply(I_inh, least, out=rise)
+        rise += I_exc
+        np.maximum(rise, 0, out=rise)
+        rise *= highest
+        rise += np.maximum(U, 0, out=part)
+        near = rise > stretches.firing.threshold - dtype.type(MARGIN)
+        near.reshape(-1)[held] = True
         near = np.flatnonzero(near)                                                        # (n,)
-        state = [array.ravel()[near] for array in (U, I_exc, I_inh)]
+        state = [array.reshape(-1)[near] for array in (U, I_exc, I_inh)]
         # decay, integrate, noise
-        whole.take(U, I_exc, I_inh)
+        U *= whole.b
+        U += np.multiply(I_exc, whole.c_exc, out=part)
+        U += np.multiply(I_inh, whole.c_inh, out=part)
+        I_exc *= whole.a_exc
+        I_inh *= whole.a_inh
         if kicks is not None:
             U += kicks[k]
         # threshold, reset
-        own = stretches.run(near % N, state, np.maximum(release[near] - k * M, 0), samples[k].ravel()[near])
-        samples[k].ravel()[near] = own.sample
-        U.ravel()[near] = own.U if kicks is None else np.where(own.begin > M, own.U, own.U + kicks[k].ravel()[near])
+        own = stretches.run(near % N, state, np.maximum(release[near] - k * M, 0), samples[k].reshape(-1)[near])
+        samples[k].reshape(-1)[near] = own.sample
+        U.reshape(-1)[near] = own.U if kicks is None else np.where(own.begin > M, own.U, own.U + kicks[k].reshape(-1)[near])
         release[near] = k * M + own.begin
         held = near[own.begin > M]
         spikes += [(k * M + step, near[which]) for step, which in own.spikes]
@@ -83,36 +97,49 @@ class Stretches:
         sample (n,): what a free neuron's sample is. Returns a Stretch.
         """
         M, firing, (U, I_exc, I_inh) = self.grid.substeps, self.firing, state
-        begin, spikes, point = begin.copy(), [], np.arange(1, M + 1)[:, None]              # (M, 1)
         sampled, reset = self.sampled[unit], firing.reset[unit]
-        start = np.where(begin > 0, reset, U)                                              # (n,) U at the beginning of the stretch
-        end, sample = reset.copy(), np.where(begin > sampled, reset, sample)
-        free = np.flatnonzero(begin <= M)
-        while len(free):
-            lag, own = (point - begin[free]).clip(min=0), unit[free]                       # (M, n)
-            from_0 = begin[free], own
-            I = [self.steps.a_exc[from_0] * I_exc[free], self.steps.a_inh[from_0] * I_inh[free]]       # at the beginning of the stretch
-            b, c_exc, c_inh = (table[lag, own] for table in (self.steps.b, self.steps.c_exc, self.steps.c_inh))
-            path = b * start[free] + c_exc * I[0] + c_inh * I[1]                           # (M, n)
-            crossing = (path > firing.threshold[own]) & (point >= begin[free])
+        start, end, begin = np.where(begin > 0, reset, U), reset.copy(), begin.copy()      # (n,) start: U at the beginning of the stretch
+        own = Stretch(end, begin, np.where(begin > sampled, reset, sample), [])
+        # those that are free all the time first, then those that a refractory time releases on the way
+        free, waiting = np.flatnonzero(begin == 0), np.flatnonzero((begin > 0) & (begin <= M))
+        while len(free) or len(waiting):
+            path, at_begin = self.path(begin[free], unit[free], start[free], I_exc[free], I_inh[free])
             end[free] = path[-1]
-            again = np.flatnonzero((begin[free] > 0) & (begin[free] <= sampled[free]))     # sampled in a stretch that began late
-            if len(again):
-                seconds = self.circuits.sample_time[own[again]] - begin[free][again] * self.grid.h
-                sample[free[again]] = Step.over(seconds, self.circuits, self.grid.h, own[again]).membrane(
-                    start[free][again], I[0][again], I[1][again])
+            late = np.flatnonzero((begin[free] > 0) & (begin[free] <= sampled[free]))      # sampled in a stretch that began late
+            if len(late):
+                seconds = self.circuits.sample_time[unit[free[late]]] - begin[free[late]] * self.grid.h
+                step = Step.over(seconds, self.circuits, self.grid.h, unit[free[late]])
+                own.sample[free[late]] = step.membrane(start[free[late]], *(I[late] for I in at_begin))
             # threshold, reset
+            crossing = path > firing.threshold[unit[free]]                                 # (M, n)
             crossed = np.flatnonzero(crossing.any(axis=0))
-            first, free = crossing.argmax(axis=0)[crossed] + 1, free[crossed]              # (n,) grid point of the spike
-            spikes.append((first - 1, free))
+            first, free = crossing[:, crossed].argmax(axis=0) + 1, free[crossed]           # (c,) grid point of the spike
+            own.spikes.append((first - 1, free))
             start[free] = end[free] = reset[free]
             begin[free] = first + firing.hold[unit[free]]
             missed = free[(first <= sampled[free]) & (sampled[free] < begin[free])]
-            sample[missed] = reset[missed]
-            free = free[begin[free] <= M]
-        return Stretch(end, begin, sample, spikes)
+            own.sample[missed] = reset[missed]
+            free, waiting = np.concatenate([waiting, free[begin[free] <= M]]), waiting[:0]
+        return own
+
+    def path(self, begin, unit, U, I_exc, I_inh):
+        """Membranes of free neurons `unit` (n,) at the grid points 1 .. M, from U at grid point `begin`; -inf before that. I: at grid point 0.
+
+        Returns ((M, n), the currents at `begin`).
+        """
+        steps = self.steps
+        if not begin.any():
+            b, c_exc, c_inh = (table[1:].take(unit, axis=1) for table in (steps.b, steps.c_exc, steps.c_inh))      # (M, n)
+            return b * U + c_exc * I_exc + c_inh * I_inh, (I_exc, I_inh)
+        lag = np.arange(1, self.grid.substeps + 1)[:, None] - begin                        # (M, n)
+        since, at = (lag.clip(min=0), unit), (begin, unit)
+        I_exc, I_inh = steps.a_exc[at] * I_exc, steps.a_inh[at] * I_inh
+        path = steps.b[since] * U + steps.c_exc[since] * I_exc + steps.c_inh[since] * I_inh
+        path[lag < 0] = -np.inf
+        return path, (I_exc, I_inh)
 
 
+@dataclass(frozen=True, eq=False)
 class Stretch:
     """Where neurons are at the end of a time step.
 
@@ -120,8 +147,10 @@ class Stretch:
     and of positions among the n neurons.
     """
 
-    def __init__(self, U, begin, sample, spikes):
-        self.U, self.begin, self.sample, self.spikes = U, begin, sample, spikes
+    U: np.ndarray
+    begin: np.ndarray
+    sample: np.ndarray
+    spikes: list
 
 
 def read(circuits, grid, shape, below, kicks=None):
@@ -133,10 +162,15 @@ def read(circuits, grid, shape, below, kicks=None):
     points = np.arange(M)[:, None]
     rest = Step.over((M - points) * grid.h, circuits, grid.h)                              # (M, N) from the event to the end of its dt
     seen = Step.over(np.maximum(circuits.sample_time - points * grid.h, 0), circuits, grid.h)          # to the sample; c = 0 if that is before
-    jumps = np.zeros((grid.steps + 1, B, 4, N), dtype)                # of sample, U, I_exc, I_inh
-    np.add.at(jumps, (k, sample), np.stack([seen.c_exc[j] * arriving[0] + seen.c_inh[j] * arriving[1],
-                                            rest.c_exc[j] * arriving[0] + rest.c_inh[j] * arriving[1],
-                                            rest.a_exc[j] * arriving[0], rest.a_inh[j] * arriving[1]], axis=1))
+    parts = np.stack([seen.c_exc[j] * arriving[0] + seen.c_inh[j] * arriving[1], rest.c_exc[j] * arriving[0] + rest.c_inh[j] * arriving[1],
+                      rest.a_exc[j] * arriving[0], rest.a_inh[j] * arriving[1]], axis=1)           # (E, 4, N) of sample, U, I_exc, I_inh
+    # summed over the events of one time step and sample
+    place = k * B + sample                                                                 # (E,)
+    order = np.argsort(place, kind="stable")
+    first = np.flatnonzero(np.diff(place[order], prepend=-1))
+    jumps = np.zeros(((grid.steps + 1) * B, 4, N), dtype)
+    jumps[place[order[first]]] = np.add.reduceat(parts[order], first, axis=0) if len(first) else 0
+    jumps = jumps.reshape(grid.steps + 1, B, 4, N)
     whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
     U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
     samples = np.empty((grid.steps, *shape), dtype)                                        # (T, B, N)

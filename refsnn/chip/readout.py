@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from refsnn.events import buffers
 from refsnn.spec.trace import Trace
 
 LEAK_CODE = 80
@@ -53,7 +54,8 @@ def convert(samples, lsb, gain=None, offset=None, noise=None):
     dtype = samples.dtype
     slope = np.asarray(1 / lsb if gain is None else gain / lsb, dtype)             # () or (N,) codes per theta
     zero = np.asarray(LEAK_CODE if offset is None else LEAK_CODE + offset, dtype)  # () or (N,) codes
-    codes = samples * slope + zero                                                 # (T, B, N)
+    codes = np.multiply(samples, slope, out=buffers.take(samples.shape, dtype))    # (T, B, N)
+    codes += zero
     if noise is not None:
         codes += noise
     np.rint(codes, out=codes)
@@ -77,6 +79,7 @@ def bin_spikes(spikes, grid, shape, dtype, shift=0.0, jitter=0.0, lost=0.0, rng=
     recorded = step < T
     if lost:
         recorded &= rng.random(len(step)) >= lost
-    bins = np.zeros((T, size), dtype)                                              # (T, B N)
-    bins[step[recorded], spikes.index[recorded]] = 1
-    return bins.reshape(shape)
+    bins = buffers.take(shape, dtype)                                              # (T, B, N)
+    bins[:] = 0
+    bins.reshape(-1)[step[recorded] * size + spikes.index[recorded]] = 1
+    return bins

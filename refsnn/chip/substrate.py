@@ -13,7 +13,8 @@ from refsnn.chip.settings import Settings, apply_settings
 from refsnn.chip.synapses import SPIKING_SCALE, load_weights, split_rows
 from refsnn.chip.variation import Variation, draw_pattern, drift_pattern
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type
-from refsnn.spec.network import Layer, Network, check_input
+from refsnn.events import buffers, input_events
+from refsnn.spec.network import Layer, Network
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +66,13 @@ class Chip:
         return replace(self, pattern=tuple(drift_pattern(rng, pattern, self.variation.drift) for pattern in self.pattern))
 
     def forward(self, network, x, rng):
-        """Run the chip: x (T, B, M) -> a tuple with one Trace a layer, as forward of the ideal model returns. SPEC C1-C8.
+        """Run the chip: x (T, B, M), dense or Events -> a tuple with one Trace a layer, as forward of the ideal model returns. SPEC C1-C8.
 
         rng: a numpy Generator for the noise, or the noise itself: one Noise a layer (then variation must have neither
         spike_jitter nor lost_events, whose draws belong to single spikes). Computes in the dtype of the weights. Raises
         ShapeError, DtypeError, RangeError.
         """
-        check_input(network, x)
+        x = input_events(network, x)
         self.check_network(network)
         trace, spikes = [], None
         for index, (layer, noise) in enumerate(zip(network.layers, self.noise(network, x, rng))):
@@ -85,6 +86,7 @@ class Chip:
         layer: a Layer of the size for which layer `index` of this chip was drawn, without recurrence. x: 0.0 or 1.0 in the dtype of its weights.
         """
         check_type("layer", layer, Layer)
+        x = input_events(Network((replace(layer, spiking=True), Layer(np.zeros((layer.W.shape[1], 1), layer.W.dtype), spiking=False))), x)
         noise, = draw_noise(rng, [(*x.shape[:2], layer.W.shape[1])], layer.W.dtype, self.variation)
         return self.run(index, layer, x, None, noise, rng)[0]
 
@@ -95,8 +97,8 @@ class Chip:
         return convert(np.full(len(pattern.leak), float(level)), self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, noise)
 
     def run(self, index, layer, x, below, noise, rng):
-        """Run layer `index`, driven by x (T, B, M) or, but for the first layer, by `below`, the Spikes of the layer below: (Recording, Spikes)."""
-        grid = Grid(len(x), self.substeps, layer.neuron.dt)
+        """Run layer `index`, driven by Events x (T, B, M) or, but for the first layer, by `below`, the Spikes of the layer below: (Recording, Spikes)."""
+        grid = Grid(x.shape[0], self.substeps, layer.neuron.dt)
         pattern = apply_settings(self.pattern[index], self.settings[index], layer.neuron.threshold)
         circuits = self.circuits(layer, pattern, self.settings[index].weight_scale, noise.threshold)
         kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
@@ -110,7 +112,9 @@ class Chip:
             samples = read(circuits, grid, shape, below, kicks)
         else:
             samples, spikes = walk(circuits, grid, shape, drive, below, kicks)
-        read_noise = None if noise.read is None else noise.read * samples.dtype.type(self.variation.read_noise)
+        read_noise = None
+        if noise.read is not None:
+            read_noise = np.multiply(noise.read, samples.dtype.type(self.variation.read_noise), out=buffers.take(samples.shape, samples.dtype))
         codes = convert(samples, self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, read_noise)
         if layer.spiking:
             bins = bin_spikes(spikes, grid, samples.shape, samples.dtype, self.spike_shift, self.variation.spike_jitter,

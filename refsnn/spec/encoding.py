@@ -99,6 +99,12 @@ def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
     >>> encode(np.array([[[255, 128, 60, 40]]], np.uint8)).argmax(axis=0)   # 1.0, 0.5, 0.235 and one below 0.2
     array([[0, 1, 7, 0]])
     """
+    pixel_bin = pixel_bins(images, steps, dt, tau_in, dtype)                     # (B, M)
+    return (pixel_bin == np.arange(steps)[:, None, None]).astype(dtype)          # (T, B, M)
+
+
+def pixel_bins(images, steps, dt, tau_in, dtype):
+    """The time step of every pixel's spike, `steps` where it has none: images (B, H, W) -> (B, H W). Arguments as of encode. SPEC E18."""
     check_images(images)
     check_count("steps", steps, low=2)
     check_number("dt", dt, low=0, strict=True)
@@ -107,8 +113,7 @@ def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
         raise DtypeError(f"dtype is {describe(dtype)}; it must be float32 or float64")
     t = latency(np.arange(256) / 255, tau_in)                                    # (256,) one latency a grey level
     bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)            # (256,) silent and late ones: `steps`
-    pixel_bins = bins[images].reshape(len(images), -1)                           # (B, M)
-    return (pixel_bins == np.arange(steps)[:, None, None]).astype(dtype)         # (T, B, M)
+    return bins[images].reshape(len(images), -1)
 
 
 def rotate(images, degrees, shifts=None):

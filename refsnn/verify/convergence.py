@@ -12,6 +12,7 @@ import numpy as np
 
 from refsnn.chip import Chip, Variation
 from refsnn.chip.dynamics import Grid, arriving_input, charge, walk
+from refsnn.events import Events
 from refsnn.spec.network import Network
 from refsnn.verify.exact import Neurons, simulate
 
@@ -22,7 +23,7 @@ def chip_run(chip, network, x):
     circuits = chip.circuits(layer, chip.pattern[0])
     grid = Grid(len(x), chip.substeps, layer.neuron.dt)
     shape = (x.shape[1], layer.W.shape[1])
-    samples, spikes = walk(circuits, grid, shape, drive=arriving_input(x, charge(circuits.weights, circuits, grid.h)))
+    samples, spikes = walk(circuits, grid, shape, drive=arriving_input(Events.of(x), charge(circuits.weights, circuits, grid.h)))
     sample, unit = np.divmod(spikes.index, shape[1])                               # (E,)
     # a crossing within grid step g shows at its end
     return [((spikes.step[sample == b] + 1) * grid.h, unit[sample == b], samples[:, b]) for b in range(shape[0])]

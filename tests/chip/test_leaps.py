@@ -10,6 +10,7 @@ from refsnn import Chip, Layer, Network, NeuronParameters, Variation
 from refsnn.chip.dynamics import Grid, arriving_input, charge, membrane_kicks, walk
 from refsnn.chip.leaps import leap, read
 from refsnn.chip.settings import apply_settings
+from refsnn.events import Events
 from refsnn.verify.strategies import generators
 
 
@@ -31,7 +32,7 @@ def test_leaping_is_walking(rng, substeps, refractory, offset, noisy):
     grid = Grid(14, substeps, neuron.dt)
     hidden, readout = (chip.circuits(layer, apply_settings(pattern, setting, 1.0))
                        for layer, pattern, setting in zip(network.layers, chip.pattern, chip.settings))
-    drive = arriving_input(x, charge(hidden.weights, hidden, grid.h))
+    drive = arriving_input(Events.of(x), charge(hidden.weights, hidden, grid.h))
     kicks, more = (membrane_kicks(rng.normal(size=(14, 3, len(c.leak))), c, grid, 0.05) if noisy else None for c in (hidden, readout))
     slow, spikes = walk(hidden, grid, (3, 12), drive, kicks=kicks)
     fast, same = leap(hidden, grid, (3, 12), drive, kicks)

@@ -1,0 +1,156 @@
+"""The fast twin equals the specification: on random networks, free and on given traces, dense input and events."""
+
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import refsnn
+from refsnn import DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, fast
+from refsnn.events import Buffers, Events
+from refsnn.verify.strategies import generators, networks
+
+OBJECTIVES = [Objective(), Objective(reduce="sum"), Objective(readout=0.1, rate=0.01, rate_limit=3.0, burst=0.3, weight=1.0)]
+SURROGATES = [Surrogate(), Surrogate(20.0, True), Surrogate(0.5)]
+
+
+def example(network, rng, T, B):
+    """Input that makes the network spike often, and labels."""
+    dtype = network.layers[0].W.dtype
+    x = (rng.random((T, B, network.layers[0].W.shape[0])) < 0.3).astype(dtype)
+    return x, rng.integers(0, network.layers[-1].W.shape[1], B)
+
+
+def margin(network, trace):
+    """How near any membrane comes to its threshold: sums in another order may decide a tie otherwise."""
+    return min(np.abs(recorded.membrane - layer.neuron.threshold).min() for layer, recorded in zip(network.layers[:-1], trace))
+
+
+def assert_close(got, expected, bound):
+    np.testing.assert_allclose(got, expected, rtol=0, atol=bound * max(1e-300, np.abs(expected).max()))
+
+
+@given(networks(max_spiking_layers=3), generators(), st.integers(2, 12), st.integers(1, 5), st.sampled_from(OBJECTIVES),
+       st.sampled_from(SURROGATES))
+def test_the_twin_equals_the_specification(network, rng, T, B, objective, surrogate):
+    x, labels = example(network, rng, T, B)
+    bound = 1e-12 if x.dtype == np.float64 else 2e-5
+    trace = refsnn.forward(network, x)
+    # on a given trace, any trace
+    loss, gradient, _ = refsnn.loss_and_gradient(network, x, labels, trace, objective, surrogate)
+    for given_x in (x, Events.of(x)):
+        fast_loss, fast_gradient, same = fast.loss_and_gradient(network, given_x, labels, trace, objective, surrogate)
+        assert same is trace and fast_loss == pytest.approx(loss, rel=bound, abs=bound)
+        for got, expected in zip(fast_gradient, gradient):
+            assert_close(got.W, expected.W, bound)
+            assert (got.R is None) == (expected.R is None)
+            if got.R is not None:
+                assert_close(got.R, expected.R, bound)
+    # free, where no membrane is within rounding of its threshold
+    if margin(network, trace) > 1e3 * np.finfo(x.dtype).eps * max(1, np.abs(trace[0].membrane).max()):
+        loss, gradient, free = fast.loss_and_gradient(network, x, labels, objective=objective, surrogate=surrogate)
+        for got, expected in zip(free, trace):
+            assert_close(got.membrane, expected.membrane, bound)
+            if expected.spikes is not None:
+                np.testing.assert_array_equal(got.spikes, expected.spikes)
+        np.testing.assert_array_equal(fast.classify(network, x), np.stack([v.max(axis=0) for v in [free[-1].membrane]])[0].argmax(axis=1))
+
+
+def busy(seed=0, sizes=(30, 40, 5), B=20, dtype=np.float64):
+    """A network of the paper's kind that spikes, with input and labels."""
+    rng = np.random.default_rng(seed)
+    network = Network.initialise(rng, sizes, dtype=dtype)
+    network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(dtype) for layer in network.layers])
+    return network, *example(network, rng, 20, B)
+
+
+def test_what_a_call_returned_is_not_changed_by_later_calls():
+    network, x, labels = busy(B=300)                          # arrays large enough to be worth keeping
+    first = fast.loss_and_gradient(network, x, labels)
+    copies = [(layer.membrane.copy(), None if layer.spikes is None else layer.spikes.copy()) for layer in first[2]]
+    view = fast.forward(network, x)[0].membrane[3]            # holds on to its array by a view only
+    kept = view.copy()
+    for seed in range(1, 30):
+        fast.loss_and_gradient(network, np.roll(x, seed, axis=1), labels)
+    for layer, (membrane, spikes) in zip(first[2], copies):
+        np.testing.assert_array_equal(layer.membrane, membrane)
+        if spikes is not None:
+            np.testing.assert_array_equal(layer.spikes, spikes)
+    np.testing.assert_array_equal(view, kept)
+
+
+def test_arrays_are_used_again_once_dropped():
+    network, x, labels = busy(B=300)
+    trace = fast.forward(network, x)
+    place = trace[0].membrane.ctypes.data
+    del trace
+    places = {fast.forward(network, x)[0].membrane.ctypes.data for _ in range(Buffers.KEPT)}
+    assert place in places
+
+
+def test_it_works_without_scipy(monkeypatch):
+    network, x, labels = busy()
+    loss, gradient, _ = fast.loss_and_gradient(network, x, labels)
+    for name in ("scipy.sparse._sparsetools", "scipy.sparse", "scipy.linalg.blas"):
+        monkeypatch.setitem(sys.modules, name, None)          # importing it now fails
+    other_loss, other, _ = fast.loss_and_gradient(network, x, labels)
+    assert other_loss == pytest.approx(loss, rel=1e-12)
+    for got, expected in zip(other, gradient):
+        assert_close(got.W, expected.W, 1e-12)
+
+
+def test_a_threshold_of_its_own_for_every_neuron():
+    rng = np.random.default_rng(3)
+    neuron = NeuronParameters(rng.uniform(3e-6, 9e-6, 40), rng.uniform(3e-6, 9e-6, 40), rng.uniform(0.5, 2, 40))
+    network = Network((Layer(rng.normal(0.05, 0.2, (30, 40)), neuron=neuron), Layer(rng.normal(0, 1, (40, 5)), spiking=False)))
+    x, labels = example(network, rng, 20, 7)
+    for got, expected in zip(fast.forward(network, x), refsnn.forward(network, x)):
+        assert_close(got.membrane, expected.membrane, 1e-12)
+
+
+def test_a_negative_zero_is_no_spike():
+    network, x, labels = busy()
+    negative = np.where(x == 0, -0.0, x)
+    assert fast.loss_and_gradient(network, negative, labels)[0] == fast.loss_and_gradient(network, x, labels)[0]
+
+
+@given(generators(), st.integers(1, 4), st.integers(2, 6), st.integers(1, 9))
+def test_events_are_the_spikes(rng, B, T, M):
+    x = (rng.random((T, B, M)) < 0.4).astype(np.float32)
+    events = Events.of(x)
+    np.testing.assert_array_equal(events.dense(), x)
+    np.testing.assert_array_equal(events.per_sample(), x.sum(axis=0))
+    W, lam, out = rng.normal(size=(M, 3)).astype(np.float32), rng.normal(size=(T, B, 3)).astype(np.float32), np.empty((T, B, 3), np.float32)
+    events.times(W, out)
+    np.testing.assert_allclose(out, x @ W, atol=1e-5)
+    np.testing.assert_allclose(events.gradient(lam), np.einsum("tbm,tbn->mn", x[:-1], lam[1:]), atol=1e-4)
+
+
+@pytest.mark.parametrize(("change", "error"), [
+    (lambda x: x[..., :3], ShapeError), (lambda x: x * np.nan, RangeError), (lambda x: x * 2, RangeError), (lambda x: x.astype(np.float32), DtypeError),
+    (lambda x: x.astype(int), DtypeError), (lambda x: x[0], ShapeError), (lambda x: x[:1], ShapeError), (lambda x: x.tolist(), DtypeError),
+    (lambda x: None, DtypeError), (lambda x: Events.of(x.astype(np.float32)), DtypeError), (lambda x: Events.of(x[:, :, :4]), ShapeError),
+])
+def test_bad_input_is_refused_as_by_the_specification(change, error):
+    network, x, labels = busy()
+    with pytest.raises(error):
+        fast.forward(network, change(x))
+    with pytest.raises(error):
+        fast.loss_and_gradient(network, change(x), labels)
+
+
+def test_bad_traces_labels_and_options_are_refused():
+    network, x, labels = busy()
+    trace = refsnn.forward(network, x)
+    for arguments, error in [((network, x, labels + 9), RangeError), ((network, x, labels[:3]), ShapeError), ((network, x, labels, trace[:1]), ShapeError),
+                             ((network, x, labels, trace, "objective"), DtypeError), ((network, x, labels, trace, Objective(), 50.0), DtypeError),
+                             (("network", x, labels), DtypeError),
+                             ((network, x, labels, (refsnn.Trace(trace[0].membrane, trace[0].spikes * 0.5), trace[1])), RangeError)]:
+        with pytest.raises(error):
+            fast.loss_and_gradient(*arguments)
+    with pytest.raises(RangeError, match="noise"):
+        fast.loss_and_gradient(network, x, labels, trace, noise=np.zeros((20, 20, 5)))
+    noise = np.random.default_rng(0).normal(size=(20, 20, 5))
+    assert_close(fast.forward(network, x, noise)[-1].membrane, refsnn.forward(network, x, noise)[-1].membrane, 1e-12)
