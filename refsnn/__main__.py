@@ -1,6 +1,7 @@
 """The command line: `refsnn` or `python -m refsnn`. It parses, calls, prints; every error of ours is one line and exit code 2."""
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import asdict, fields
@@ -11,7 +12,7 @@ from refsnn.errors import RefsnnError, check_count
 from refsnn.experiments.reproduce import EXPERIMENTS, reproduce
 from refsnn.experiments.sweep import processes
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
-from refsnn.training import PRESETS, Recipe
+from refsnn.training import PRESETS, SHARDS, Recipe
 
 HELP = {
     "data": "'sample' (10,000 MNIST images that ship with refsnn), a folder with IDX files, or an .npz",
@@ -73,6 +74,8 @@ def parser():
     verb.add_argument("--resume", action="store_true", default=argparse.SUPPRESS, help="continue the run in --out with its settings")
     verb.add_argument("--preset", choices=sorted(PRESETS), default=argparse.SUPPRESS,
                       help="settings to start from; the options below change single ones (default: default)")
+    verb.add_argument("--workers", type=int, default=min(SHARDS, os.cpu_count() or 1), metavar="N",
+                      help="processes that share the work; the results do not depend on it")
     for field in fields(Recipe):
         add_recipe_option(verb, field)
     add_reproduce(verbs)
@@ -128,7 +131,7 @@ def run_train(chosen):
         require_same(saved, asdict(Recipe(**saved | given)), folder)
     else:
         recipe = Recipe(**given)
-    print_results(train(recipe, folder, resume, report), report.folder)
+    print_results(train(recipe, folder, resume, report, chosen.workers), report.folder)
     return 0
 
 

@@ -22,12 +22,13 @@ import numpy as np
 
 import refsnn
 from refsnn.chip.cost import cost
+from refsnn.crew import crew_of
 from refsnn.datasets import load
 from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_type
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
-from refsnn.training import Progress, Recipe, Substrate, evaluate, split, start, train_epoch
+from refsnn.training import SHARDS, Progress, Recipe, Shard, Substrate, evaluate, split, start, train_epoch
 
 try:
     import fcntl
@@ -38,12 +39,13 @@ CHECKPOINTS_KEPT = 2
 RUNS = Path("refsnn-runs")
 
 
-def train(recipe, folder=None, resume=False, report=None):
+def train(recipe, folder=None, resume=False, report=None, workers=1):
     """Train as `recipe` says, and return what results.json holds.
 
     folder: where to write, made if it does not exist; None takes the first free of refsnn-runs/001, 002, ... resume: continue the run in
     that folder, which must be of the same recipe and data; without it the folder must not hold a run. report: what hears of the
-    progress, see Silence. Raises DataError where the folder holds another run or is in use, or the data cannot be read, RangeError
+    progress, see Silence. workers: processes that share the work, at most SHARDS; the results do not depend on it, but more than one need a main module
+    that can be imported (the `if __name__ == "__main__"` of multiprocessing). Raises DataError where the folder holds another run or is in use, or the data cannot be read, RangeError
     where the recipe or the data is not that of the run to be resumed.
     """
     check_type("recipe", recipe, Recipe)
@@ -52,7 +54,8 @@ def train(recipe, folder=None, resume=False, report=None):
     data = split(recipe, dataset)
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
-    with claimed(folder) as folder:
+    check_count("workers", workers, high=1024)
+    with claimed(folder) as folder, crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew:
         if resume:
             saved, progress = newest_checkpoint(folder, report)
             require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)
@@ -61,7 +64,7 @@ def train(recipe, folder=None, resume=False, report=None):
         report.start(recipe, folder)
         write_results(folder, results_of(recipe, dataset, data, progress))
         while len(progress.history) < recipe.epochs:
-            progress = next_epoch(recipe, progress, substrate, data, report)
+            progress = next_epoch(recipe, progress, crew, report)
             save_checkpoint(folder, recipe, data, progress)
             report.epoch(progress.history[-1], recipe.epochs)
             write_results(folder, results_of(recipe, dataset, data, progress))
@@ -97,15 +100,13 @@ def next_numbered_folder():
         return folder
 
 
-def next_epoch(recipe, progress, substrate, data, report):
+def next_epoch(recipe, progress, crew, report):
     """Train one epoch more, evaluate where it is due, and return the new Progress."""
     started, epoch = time.perf_counter(), len(progress.history)
-    network, adam, means = train_epoch(recipe, progress, substrate, data.images, data.labels,
-                                       lambda done, total: report.batch(epoch + 1, done, total))
+    network, adam, means = train_epoch(recipe, progress, crew, lambda done, total: report.batch(epoch + 1, done, total))
     record = {"epoch": epoch + 1, **means}
     if (epoch + 1) % recipe.evaluate_every == 0 or epoch + 1 == recipe.epochs:
-        rng = recipe.generator("evaluation", epoch)
-        record["accuracy"], record["hidden_spikes"] = evaluate(network, substrate, data.evaluation_images, data.evaluation_labels, rng)
+        record["accuracy"], record["hidden_spikes"] = evaluate(network, crew, epoch)
     return Progress(network, adam, (*progress.history, record), (*progress.seconds, round(time.perf_counter() - started, 3)))
 
 

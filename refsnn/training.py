@@ -17,11 +17,13 @@ from refsnn.errors import DtypeError, RangeError, check_choice, check_count, che
 from refsnn.events import encode_events
 from refsnn.fast import forward, loss_and_gradient
 from refsnn.spec import Network, Objective, Surrogate, Trace, adam_start, drop_units, parameters, rotate, scores, update
+from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
 TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
 EVALUATION_BATCH = 250
-PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation", "calibration")
+SHARDS = 2                     # parts of every batch, see Shard
+PURPOSES = ("weights", "chip", "order", "augmentation", "noise", "evaluation", "calibration", "dropout")
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,9 @@ class Recipe:
         """The Surrogate of this recipe."""
         return Surrogate(self.slope, self.spike_aware)
 
-    def generator(self, purpose, epoch=0):
-        """The numpy Generator for one purpose in one epoch; no two of them share a stream."""
-        return np.random.default_rng([self.seed, PURPOSES.index(purpose), epoch])
+    def generator(self, purpose, epoch=0, shard=0):
+        """The numpy Generator for one purpose in one epoch and shard; no two of them share a stream."""
+        return np.random.default_rng([self.seed, PURPOSES.index(purpose), epoch, shard])
 
     def learning_rate(self, epoch):
         """The learning rate of an epoch, counted from 0."""
@@ -170,42 +172,86 @@ def start(recipe, images, labels):
     return Progress(network, adam_start(parameters(network.layers)))
 
 
-def train_epoch(recipe, progress, substrate, images, labels, report=lambda done, total: None):
-    """One epoch over images (n, H, W) uint8 and labels (n,): returns (network, adam, record of means). SPEC section 4."""
-    epoch = len(progress.history)
-    rng, noise = recipe.generator("augmentation", epoch), recipe.generator("noise", epoch)
-    order = recipe.generator("order", epoch).permutation(len(images))
-    network, adam, rate = progress.network, progress.adam, recipe.learning_rate(epoch)
-    objective = Objective(burst=recipe.burst)
-    loss_sum = correct = spikes = 0
-    for first in range(0, len(order), recipe.batch):
-        chosen = order[first:first + recipe.batch]
-        batch = images[chosen]
-        if recipe.rotation or recipe.shift:
-            degrees = rng.uniform(-recipe.rotation, recipe.rotation, len(batch))
-            batch = rotate(batch, degrees, rng.uniform(-recipe.shift, recipe.shift, (len(batch), 2)))
+class Shard:
+    """One of the equal parts into which every batch is cut, with noise of its own: what one process can do of an epoch.
+
+    The parts are always SHARDS, however many processes there are, so that the results are the same for any number of them.
+    """
+
+    def __init__(self, recipe, substrate, data, number):
+        self.recipe, self.substrate, self.data, self.number = recipe, substrate, data, number
+        self.objective = Objective(burst=recipe.burst)
+
+    def begin(self, epoch):
+        """Go to the first batch of an epoch."""
+        self.augmentation, self.noise = (self.recipe.generator(purpose, epoch, self.number) for purpose in ("augmentation", "noise"))
+        self.dropout = self.recipe.generator("dropout", epoch)                   # every part drops the same units
+        order = self.recipe.generator("order", epoch).permutation(len(self.data.images))
+        self.batches = [np.array_split(order[first:first + self.recipe.batch], SHARDS)[self.number]
+                        for first in range(0, len(order), self.recipe.batch)]
+
+    def step(self, network, index):
+        """Batch number `index` of the epoch, after those before it: (images, loss, gradient, correct decisions, hidden spikes) of this part."""
+        chosen, recipe = self.batches[index], self.recipe
         thinned = network
         if recipe.dropout:
-            thinned = drop_units(network, [rng.random(size) >= recipe.dropout for size in recipe.hidden])
+            thinned = drop_units(network, [self.dropout.random(size) >= recipe.dropout for size in recipe.hidden])
+        if not len(chosen):
+            return 0, 0.0, None, 0, 0.0
+        batch, labels = self.data.images[chosen], self.data.labels[chosen]
+        if recipe.rotation or recipe.shift:
+            degrees = self.augmentation.uniform(-recipe.rotation, recipe.rotation, len(batch))
+            batch = rotate(batch, degrees, self.augmentation.uniform(-recipe.shift, recipe.shift, (len(batch), 2)))
         x = encode_events(batch, dtype=np.float32)                               # (T, B, M)
-        trace = substrate.forward(thinned, x, noise, training=True)
-        loss, gradient, _ = loss_and_gradient(thinned, x, labels[chosen], trace, objective, recipe.surrogate)
-        network, adam = update(network, gradient, adam, rate)
-        loss_sum += loss * len(chosen)
-        correct += int((scores(trace[-1].membrane, objective).argmax(axis=1) == labels[chosen]).sum())
-        spikes += sum(float(layer.spikes.sum()) for layer in trace[:-1])
-        report(first + len(chosen), len(order))
-    n = len(order)
-    return network, adam, {"loss": loss_sum / n, "train_accuracy": correct / n, "train_hidden_spikes": spikes / n}
+        trace = self.substrate.forward(thinned, x, self.noise, training=True)
+        loss, gradient, _ = loss_and_gradient(thinned, x, labels, trace, self.objective, recipe.surrogate)
+        return len(chosen), loss, gradient, *judged(trace, labels)
+
+    def evaluate(self, network, epoch):
+        """This part of the evaluation images, without dropout or augmentation: (correct decisions, hidden spikes)."""
+        noise, correct, spikes = self.recipe.generator("evaluation", epoch, self.number), 0, 0.0
+        images, labels = (np.array_split(array, SHARDS)[self.number] for array in (self.data.evaluation_images, self.data.evaluation_labels))
+        for first in range(0, len(images), EVALUATION_BATCH):
+            part = slice(first, first + EVALUATION_BATCH)
+            trace = self.substrate.forward(network, encode_events(images[part], dtype=np.float32), noise)
+            right, fired = judged(trace, labels[part])
+            correct, spikes = correct + right, spikes + fired
+        return correct, spikes
 
 
-def evaluate(network, substrate, images, labels, rng):
-    """Accuracy and mean number of hidden spikes an image, without dropout or augmentation: (float, float)."""
-    correct = spikes = 0
-    for first in range(0, len(images), EVALUATION_BATCH):
-        x = encode_events(images[first:first + EVALUATION_BATCH], dtype=np.float32)      # (T, B, M)
-        trace = substrate.forward(network, x, rng)
-        decision = scores(trace[-1].membrane, Objective()).argmax(axis=1)        # (B,)
-        correct += int((decision == labels[first:first + EVALUATION_BATCH]).sum())
-        spikes += sum(float(layer.spikes.sum()) for layer in trace[:-1])
-    return correct / len(images), spikes / len(images)
+def judged(trace, labels):
+    """Correct decisions and hidden spikes of a trace: (int, float)."""
+    decision = scores(trace[-1].membrane, Objective()).argmax(axis=1)            # (B,)
+    return int((decision == labels).sum()), sum(float(layer.spikes.sum()) for layer in trace[:-1])
+
+
+def train_epoch(recipe, progress, crew, report=lambda done, total: None):
+    """One epoch with a crew of all shards (refsnn.crew): returns (network, adam, record of means). SPEC section 4."""
+    network, adam, epoch = progress.network, progress.adam, len(progress.history)
+    n = len(crew.shards[0].data.images)
+    crew.call("begin", epoch)
+    totals = np.zeros(3)                                                         # loss, correct decisions, hidden spikes
+    for index, first in enumerate(range(0, n, recipe.batch)):
+        parts = [part for part in crew.call("step", network, index) if part[0]]
+        images = sum(part[0] for part in parts)
+        network, adam = update(network, mean_gradient([(part[0] / images, part[2]) for part in parts]), adam, recipe.learning_rate(epoch))
+        for size, loss, _, correct, spikes in parts:
+            totals += size * loss, correct, spikes
+        report(first + images, n)
+    return network, adam, dict(zip(("loss", "train_accuracy", "train_hidden_spikes"), (totals / n).tolist()))
+
+
+def mean_gradient(parts):
+    """The gradient of a whole batch from those of its parts: pairs (share of the batch, gradient)."""
+    def mean(arrays):
+        """The weighted sum, in the order of the shards whatever process was first."""
+        return None if arrays[0] is None else sum(np.float32(share) * array for (share, _), array in zip(parts, arrays))
+
+    layers = zip(*(gradient for _, gradient in parts))
+    return tuple(LayerGradient(mean([part.W for part in layer]), mean([part.R for part in layer])) for layer in layers)
+
+
+def evaluate(network, crew, epoch):
+    """Accuracy and mean number of hidden spikes an image on the evaluation images: (float, float)."""
+    parts, images = crew.call("evaluate", network, epoch), len(crew.shards[0].data.evaluation_images)
+    return sum(correct for correct, _ in parts) / images, sum(spikes for _, spikes in parts) / images

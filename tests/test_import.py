@@ -18,12 +18,13 @@ ALLOWED = {
     "events": {"errors", "spec"},
     "fast": {"errors", "events", "spec"},
     "chip": {"errors", "events", "spec"},
+    "crew": {"errors"},
     "datasets": {"errors", "files", "spec"},
     "training": {"errors", "events", "fast", "spec", "chip"},
-    "runs": {"errors", "files", "spec", "chip", "datasets", "training"},
+    "runs": {"crew", "errors", "files", "spec", "chip", "datasets", "training"},
     "verify": {"errors", "events", "files", "spec", "chip"},
     "__init__": {"errors", "spec", "chip"},
-    "experiments": {"errors", "files", "spec", "chip", "datasets", "training", "runs"},
+    "experiments": {"crew", "errors", "files", "spec", "chip", "datasets", "training", "runs"},
     "__main__": {"errors", "runs", "training", "experiments"},
 }
 SPEC_ORDER = ["encoding", "trace", "neuron", "surrogate", "loss", "bptt", "network", "optim", "__init__"]

@@ -16,11 +16,12 @@ import pytest
 import refsnn
 from refsnn import DataError, DtypeError, RangeError
 from refsnn.__main__ import main
+from refsnn.crew import Crew, crew_of
 from refsnn.datasets import load
 from refsnn.files import npz_bytes, read_npz
 from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, train
 from refsnn.spec import parameters
-from refsnn.training import PRESETS, Recipe, Substrate, evaluate, split, start, train_epoch
+from refsnn.training import PRESETS, SHARDS, Recipe, Shard, Split, Substrate, evaluate, split, start, train_epoch
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,12 @@ def assert_same_run(one, other):
     assert without_timing(one) == without_timing(other)
     for a, b in zip(final_weights(one), final_weights(other)):
         np.testing.assert_array_equal(a, b)
+
+
+def shards(recipe, network, images, labels):
+    """All shards of a run on these images, which are evaluated on too."""
+    substrate = Substrate(recipe, network)
+    return [Shard(recipe, substrate, Split(images, labels, images, labels), number) for number in range(SHARDS)]
 
 
 class StopAfter(Silence):
@@ -208,7 +215,7 @@ def test_every_setting_of_the_recipe_has_an_effect(small, changes):
         progress = start(recipe, images, labels)
         busy = progress.network.with_parameters([20 * array for array in parameters(progress.network.layers)])
         progress = replace(progress, network=busy)
-        return train_epoch(recipe, progress, Substrate(recipe, busy), images, labels)[0].layers[0].W
+        return train_epoch(recipe, progress, Crew(shards(recipe, busy, images, labels), [None] * SHARDS))[0].layers[0].W
 
     assert np.abs(trained(replace(small, **changes)) - trained(small)).max() > 1e-6
 
@@ -251,12 +258,52 @@ def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate, variat
     recipe = Recipe(**PRESETS["published"] | {"substrate": substrate, "variation": variation, "substeps": 2, "rate": 5e-3})
     images, labels = sample.train_images[:1000], sample.train_labels[:1000]
     progress = start(recipe, images, labels)
-    board = Substrate(recipe, progress.network)
+    crew = Crew(shards(recipe, progress.network, images, labels), [None] * SHARDS)
     for _ in range(3):
-        network, adam, record = train_epoch(recipe, progress, board, images, labels)
+        network, adam, record = train_epoch(recipe, progress, crew)
         progress = replace(progress, network=network, adam=adam, history=(*progress.history, record))
-    accuracy, spikes = evaluate(progress.network, board, images, labels, np.random.default_rng(0))
+    accuracy, spikes = evaluate(progress.network, crew, 3)
     assert accuracy > 0.6 and spikes > 1      # 0.1 is chance, and where a dead start stays
+
+
+@pytest.mark.parametrize("changes", [{}, {"batch": 1}, {"dropout": 0.3, "batch": 99}, {"substrate": "ideal"}])
+def test_the_results_do_not_depend_on_the_number_of_processes(small, changes, tmp_path):
+    recipe = replace(small, epochs=2, **changes)
+    if recipe.batch == 1:                                     # one part of every batch is empty
+        recipe = replace(recipe, epochs=1, hidden=(5,))
+    for workers in (1, 2, 4):
+        train(recipe, tmp_path / str(workers), workers=workers)
+    assert_same_run(tmp_path / "1", tmp_path / "2")
+    assert_same_run(tmp_path / "1", tmp_path / "4")
+
+
+class Troublesome:
+    """A shard that can fail or go away."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def add(self, value):
+        return self.number + value
+
+    def fail(self, number):
+        if self.number == number:
+            raise RangeError(f"shard {number} failed")
+
+    def leave(self):
+        if self.number:
+            os._exit(3)
+
+
+def test_a_crew_gives_results_in_order_and_passes_failures_on():
+    with crew_of([Troublesome(number) for number in range(3)], 3) as crew:
+        assert crew.call("add", 10) == [10, 11, 12]
+        for number in (1, 0, 2):
+            with pytest.raises(RangeError, match=f"shard {number} failed"):
+                crew.call("fail", number)
+            assert crew.call("add", number) == [number, number + 1, number + 2]      # no answer of the failed call is left in a pipe
+        with pytest.raises(DataError, match="process"):
+            crew.call("leave")
 
 
 @pytest.mark.long

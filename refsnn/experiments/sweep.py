@@ -6,7 +6,6 @@ A run that is finished is read, one that was stopped goes on, so a sweep that wa
 """
 
 import json
-import os
 import re
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -17,10 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from refsnn.crew import one_blas_thread
 from refsnn.runs import Silence, checkpoints, newest_checkpoint, require_same, train
-
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-
 
 @dataclass(frozen=True, eq=False)
 class Runs:
@@ -92,11 +89,5 @@ def processes(workers):
     if workers == 1:
         yield Serial()
         return
-    before = {name: os.environ.get(name) for name in BLAS_THREADS}
-    os.environ.update({name: "1" for name in BLAS_THREADS})
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-            yield executor
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with one_blas_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+        yield executor
