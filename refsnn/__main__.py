@@ -9,7 +9,7 @@ from pathlib import Path
 
 from refsnn import __version__
 from refsnn.errors import RefsnnError, check_count
-from refsnn.experiments.reproduce import EXPERIMENTS, reproduce
+from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
 from refsnn.experiments.sweep import processes
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
@@ -48,8 +48,7 @@ def main(arguments=None):
         print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nrefsnn: stopped; --resume with the same --out continues a run from its last whole epoch, if there was one",
-              file=sys.stderr)
+        print(f"\nrefsnn: stopped; {chosen.go_on}", file=sys.stderr)
         return 130
 
 
@@ -63,19 +62,19 @@ class OneLineParser(argparse.ArgumentParser):
 
 def parser():
     """The argument parser with all verbs."""
-    top = OneLineParser(prog="refsnn", description="Surrogate-gradient learning in the loop with an emulated analog chip.")
+    top = OneLineParser(prog="refsnn", allow_abbrev=False, description="Surrogate-gradient learning in the loop with an emulated analog chip.")
     top.add_argument("--version", action="version", version=f"refsnn {__version__}")
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
     verb = verbs.add_parser("train", help="train a spiking network in the loop",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    verb.set_defaults(command=run_train)
+                            formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    verb.set_defaults(command=run_train, go_on="--resume with the same --out continues a run from its last whole epoch, if there was one")
     verb.add_argument("--out", type=folder_name, default=argparse.SUPPRESS, metavar="DIR",
                       help="folder for results.json and checkpoints (default: refsnn-runs/001, or the next that is free)")
     verb.add_argument("--resume", action="store_true", default=argparse.SUPPRESS, help="continue the run in --out with its settings")
     verb.add_argument("--preset", choices=sorted(PRESETS), default=argparse.SUPPRESS,
                       help="settings to start from; the options below change single ones (default: default)")
-    verb.add_argument("--workers", type=int, default=min(SHARDS, os.cpu_count() or 1), metavar="N",
-                      help="processes that share the work; the results do not depend on it")
+    verb.add_argument("--workers", type=int, choices=(1, SHARDS), default=SHARDS if (os.cpu_count() or 1) > 1 else 1, metavar="N",
+                      help=f"1, or {SHARDS} processes that share the work; the results do not depend on it")
     for field in fields(Recipe):
         add_recipe_option(verb, field)
     add_reproduce(verbs)
@@ -85,15 +84,15 @@ def parser():
 def add_reproduce(verbs):
     """Add the verb that runs an experiment: many trainings, one table."""
     verb = verbs.add_parser("reproduce", help="run an experiment: many trainings, one table",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    verb.set_defaults(command=run_reproduce)
+                            formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    verb.set_defaults(command=run_reproduce, go_on="the same command goes on from what is done")
     verb.add_argument("name", metavar="NAME", choices=sorted(EXPERIMENTS), help=f"which: {', '.join(sorted(EXPERIMENTS))}")
     verb.add_argument("--out", type=folder_name, required=True, metavar="DIR",
-                      help="folder for results.json and the runs; what is finished there is not done again")
+                      help="folder for NAME.json and the runs; what is finished there is not done again")
     verb.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="every training is done with each of these")
     verb.add_argument("--workers", type=int, default=1, metavar="N", help="so many trainings at a time, each in its own process")
     for field in fields(Recipe):
-        if field.name != "seed":
+        if field.name != "seed" and field.name not in FIXED:
             add_recipe_option(verb, field)
 
 
@@ -145,7 +144,7 @@ def run_reproduce(chosen):
     print()
     for row in rows:
         print("   ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]))
-    print(f"\nresults   {chosen.out / 'results.json'}")
+    print(f"\nresults   {chosen.out / chosen.name}.json")
     return 0
 
 

@@ -15,10 +15,10 @@ BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Crew:
-    """Shards, some of them in other processes; made by `crew_of`."""
+    """Shards, all in this process or each in one of its own; made by `crew_of`."""
 
     def __init__(self, shards, pipes):
-        self.shards, self.pipes = shards, pipes      # pipes: one a shard, None for those of this process
+        self.shards, self.pipes = shards, pipes      # pipes: one a shard, None for a shard of this process
 
     def call(self, method, *arguments):
         """[shard.method(*arguments) for every shard]; an exception in any of them is raised here, when all have answered.
@@ -48,8 +48,8 @@ def attempt(shard, method, arguments):
 
 @contextmanager
 def crew_of(shards, workers):
-    """A Crew of so many processes, this one and workers - 1 others; no more than there are shards."""
-    others = shards[len(shards) - min(workers, len(shards)) + 1:]
+    """A Crew in this process for one worker, else with one process a shard: this one then only passes on what they need."""
+    others = [] if workers == 1 else shards
     context, processes, pipes = get_context("spawn"), [], []
     try:
         with one_blas_thread():
@@ -59,7 +59,7 @@ def crew_of(shards, workers):
                 processes[-1].start()
                 theirs.close()
                 pipes.append(pipe)
-        yield Crew(shards, [None] * (len(shards) - len(others)) + pipes)
+        yield Crew(shards, pipes or [None] * len(shards))
     finally:
         for pipe in pipes:
             pipe.close()             # which ends serve

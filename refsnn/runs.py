@@ -44,7 +44,7 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
 
     folder: where to write, made if it does not exist; None takes the first free of refsnn-runs/001, 002, ... resume: continue the run in
     that folder, which must be of the same recipe and data; without it the folder must not hold a run. report: what hears of the
-    progress, see Silence. workers: processes that share the work, at most SHARDS; the results do not depend on it, but more than one need a main module
+    progress, see Silence. workers: 1, or more for one process a shard; the results do not depend on it, but processes need a main module
     that can be imported (the `if __name__ == "__main__"` of multiprocessing). Raises DataError where the folder holds another run or is in use, or the data cannot be read, RangeError
     where the recipe or the data is not that of the run to be resumed.
     """
@@ -133,7 +133,7 @@ def results_of(recipe, dataset, data, progress):
     return {
         "versions": versions(),
         "recipe": asdict(recipe) | {"hidden": list(recipe.hidden)},
-        "dataset": {"name": dataset.name, "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
+        "dataset": {"name": dataset.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
                     "evaluation_images": len(data.evaluation_images)},
         "finished": len(progress.history) == recipe.epochs,
         "accuracy": newest.get("accuracy"),

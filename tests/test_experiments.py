@@ -1,20 +1,22 @@
 """Experiments: a sweep goes on where it was stopped, in any executor; every experiment runs and reports all its runs."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import refsnn.experiments.sweep as sweeping
-from refsnn import RangeError, Variation
+from refsnn import DataError, RangeError, ShapeError, Variation
 from refsnn.__main__ import main
 from refsnn.datasets import load
 from refsnn.experiments import ablation, surrogate
-from refsnn.experiments.reproduce import EXPERIMENTS, reproduce
+from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
 from refsnn.experiments.sweep import Serial, processes, sweep
-from refsnn.files import npz_bytes
+from refsnn.files import npz_bytes, read_npz
 from refsnn.spec import Network, encode
 from refsnn.training import Recipe
 
@@ -63,10 +65,54 @@ def test_a_stopped_sweep_goes_on(base, tmp_path, monkeypatch):
     assert trained == ["one", "two", "two"]
 
 
-def test_a_folder_of_another_sweep_is_refused(base, tmp_path):
+def test_a_folder_of_another_sweep_or_of_other_data_is_refused(base, tmp_path):
+    data = tmp_path / "own.npz"
+    data.write_bytes(Path(base.data).read_bytes())
+    base = replace(base, data=str(data))
     sweep({"one": base}, [0], tmp_path, Serial())
     with pytest.raises(RangeError, match="rate"):
         sweep({"one": replace(base, rate=1e-3)}, [0], tmp_path, Serial())
+    arrays = read_npz(data)
+    data.write_bytes(npz_bytes(arrays | {"train_images": arrays["train_images"][::-1]}))
+    sweeping.load_once.cache_clear()
+    with pytest.raises(RangeError, match="data_sha256"):
+        sweep({"one": base}, [0], tmp_path, Serial())
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", "[]", '{"recipe": 5}'])
+def test_a_damaged_results_file_is_named(base, text, tmp_path):
+    (tmp_path / "one" / "seed-0").mkdir(parents=True)
+    (tmp_path / "one" / "seed-0" / "results.json").write_text(text)
+    with pytest.raises(DataError, match="results.json"):
+        sweep({"one": base}, [0], tmp_path, Serial())
+
+
+@pytest.mark.parametrize(("jobs", "seeds", "error"), [
+    (lambda base: {"one": base}, [0, 0], RangeError), (lambda base: {"one": base}, [], RangeError), (lambda base: {"one": base}, [0, -1], RangeError),
+    (lambda base: {"one": base, "two": replace(base, hidden=(300,))}, [0], ShapeError),
+    (lambda base: {"one": base, "two": replace(base, sample_offset=1.0)}, [0], RangeError),
+])
+def test_what_cannot_run_is_found_before_anything_runs(jobs, seeds, error, base, tmp_path):
+    with pytest.raises(error):
+        sweep(jobs(base), seeds, tmp_path, Serial())
+    assert not list(tmp_path.iterdir())
+
+
+def die(recipe, folder):
+    os._exit(3)
+
+
+def test_a_process_that_dies_is_an_error_of_ours(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeping, "run", die)
+    with pytest.raises(DataError, match="died"), processes(2) as executor:
+        sweep({"one": base}, [0], tmp_path, executor)
+
+
+@pytest.mark.parametrize("field", FIXED)
+def test_what_an_experiment_chooses_cannot_be_chosen(field, base, tmp_path):
+    other = {"substrate": "ideal", "variation": "ideal", "calibrate": True, "spike_aware": False}.get(field, 0.5)
+    with pytest.raises(RangeError, match=field):
+        reproduce("ablation", replace(base, **{field: other}), [0], tmp_path, Serial())
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -74,7 +120,7 @@ def test_an_experiment_reports_all_its_runs(name, base, tmp_path, capsys):
     options = ["--data", base.data, "--hidden", "20", "--epochs", "1", "--batch", "50", "--substeps", "2", "--seeds", "4"]
     assert main(["reproduce", name, "--out", str(tmp_path / "out"), *options]) == 0
     printed = capsys.readouterr().out
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    results = json.loads((tmp_path / "out" / f"{name}.json").read_text())
     labels = list(EXPERIMENTS[name].jobs(base))
     assert list(results["runs"]) == labels and results["seeds"] == [4]
     for label in labels:
@@ -94,10 +140,11 @@ def test_the_ablation_covers_every_imperfection_of_a_calibrated_chip_once():
 def test_reach_is_the_sum_of_the_surrogate_over_time():
     network = Network.initialise(np.random.default_rng(0), (256, 30, 10), dtype=np.float32)
     network = network.with_parameters([network.layers[0].W * 8, network.layers[1].W])
-    found = surrogate.dissect(network, encode(load().test_images[:20], dtype=np.float32))
+    found = surrogate.dissect(network, encode(load().test_images[:20], dtype=np.float32), 4)
     assert found["ideal model"][0] > 1 > found["chip"][0]              # the model's membrane is recorded after the crossing, the chip's before
     assert found["chip, spike-aware"][1] > 1 > found["chip"][1] > found["chip"][2]
-    assert found["chip, spikes one bin later"][1] == pytest.approx(found["chip"][1])
+    # the membranes are the same, but the bins in which spikes are recorded now show the reset
+    assert found["chip, spikes one bin later"][0] < 0.3 < 0.5 < found["chip"][0]
 
 
 @pytest.mark.parametrize("arguments", [["reproduce", "nonsense", "--out", "x"], ["reproduce", "ablation"], ["reproduce", "ablation", "--out", ""],

@@ -9,9 +9,9 @@ has. Nothing here reads a chip's fixed pattern.
     firing_share      share of trials in which a neuron fires without input, its leak being where the threshold should be
     held_level        the membrane in a long refractory time: the reset potential
     relaxation_time   tau_m: the exponential way back from a low reset to rest
-    response          the mean membrane after single spikes of all inputs in turn: its mean time is tau_m + tau_s, its height the synaptic gain
+    response          the mean membrane after single spikes of the inputs in turn: its mean time is tau_m + tau_s, its height the synaptic gain
 
-Membranes are counted in units of 70 converter codes, which is where the host wants the threshold, from code 80.
+Membranes are counted from code 80, in theta by the nominal code of the converters.
 """
 
 from dataclasses import dataclass, replace
@@ -19,32 +19,34 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsnn.chip.readout import LEAK_CODE
-from refsnn.chip.settings import LARGEST, Settings
+from refsnn.chip.settings import CODES, LARGEST, VOLTAGE_STEP, Settings
 from refsnn.chip.substrate import Chip
-from refsnn.chip.synapses import SPIKING_SCALE
+from refsnn.chip.synapses import LEVELS, SPIKING_SCALE
 from refsnn.errors import RangeError, check_type
 from refsnn.spec.network import Layer, Network
 from refsnn.spec.neuron import NeuronParameters, run_readout
 
-THETA_CODES = 70     # codes from leak to threshold
 TOGETHER = 4         # inputs that spike at the same time in a measured response
-RESPONSE_LSB = 124   # their weights in LSB, all together: a response of 0.88 theta at most
+HEIGHT = 0.88        # of the response, in theta, if their weights can be that large
 TRIALS = 64          # runs of one measurement, at least
+# what the measurements are made for: the converter reaches from -1.1 to 2.5 theta and samples once a dt
+DOMAIN = {"tau_mem / dt": (2, 6), "tau_syn / dt": (2, 9), "threshold": (0.5, 2), "1 / converter_lsb": (50, 90), "weight_levels": (15, 4095)}
 
 
 def calibrate(chip, network, rng):
     """The same chip at the settings that bring all its neurons to the parameters of `network`, found from recordings alone. SPEC C2, C7.
 
     rng: a numpy Generator, for the noise of the recordings. Then membranes and weights are scaled as measured: recorded thresholds are at 1
-    on average, and a unit of weight has the ideal model's effect. Takes about ten seconds for 256 neurons. Raises DtypeError,
-    RangeError, ShapeError.
+    on average, and a unit of weight has the ideal model's effect. Neurons that do not respond keep nominal settings. Takes about ten
+    seconds for 256 neurons. Raises DtypeError, ShapeError, and RangeError outside DOMAIN or where nothing responds.
     """
     for name, value, kind in (("chip", chip, Chip), ("network", network, Network), ("rng", rng, np.random.Generator)):
         check_type(name, value, kind)
     chip.check_network(network)
-    if chip.variation.converter_lsb == 0 or chip.variation.weight_levels == 0:
-        raise RangeError("calibration needs converters and weights of the chip's kind: converter_lsb and weight_levels must not be 0")
-    benches = [Bench(chip, index, layer.W.shape, layer.neuron, rng) for index, layer in enumerate(network.layers)]
+    on_bench = replace(chip, sample_offset=0.0, spike_shift=0.0)
+    benches = [Bench(on_bench, index, layer.W.shape, layer.neuron, rng) for index, layer in enumerate(network.layers)]
+    for bench in benches:
+        check_domain(bench)
     return replace(chip, settings=tuple(calibrate_layer(bench) for bench in benches))
 
 
@@ -58,31 +60,49 @@ class Bench:
     neuron: NeuronParameters
     rng: "np.random.Generator"  # in quotes: numpy.random is not loaded by importing this
 
-    def record(self, settings, x, lsb=0, refractory=None):
-        """Run the layer at some Settings: membranes (T, B, N), in units of 70 codes from code 80, and spikes (T, B, N).
+    @property
+    def lsb(self):
+        """One code of the converters in theta."""
+        return self.chip.variation.converter_lsb
 
-        x (T, B, M); lsb: the weight of every synapse, in LSB. refractory: None, or another refractory time for all neurons, in seconds.
-        """
+    def at(self, settings, **changes):
+        """The chip with this layer at some Settings."""
         every = list(self.chip.settings)
         every[self.index] = settings
-        chip = replace(self.chip, settings=tuple(every), refractory=self.chip.refractory if refractory is None else refractory)
+        return replace(self.chip, settings=tuple(every), **changes)
+
+    def record(self, settings, x, lsb=0, **changes):
+        """Run the layer at some Settings: membranes (T, B, N) in theta above code 80, and spikes (T, B, N).
+
+        x (T, B, M); lsb: the weight of every synapse, in LSB. changes: of the chip, such as refractory.
+        """
         layer = Layer(np.full(self.shape, lsb / settings.weight_scale, np.float32), neuron=self.neuron)
-        recording = chip.record(self.index, layer, x.astype(np.float32), self.rng)
-        return (recording.codes - np.float32(LEAK_CODE)) / THETA_CODES * settings.membrane_scale, recording.spikes
+        recording = self.at(settings, **changes).record(self.index, layer, x.astype(np.float32), self.rng)
+        return (recording.codes - np.float32(LEAK_CODE)) * self.lsb * settings.membrane_scale, recording.spikes
 
     def silence(self, steps, trials=TRIALS):
         """No input: x (T, B, M)."""
         return np.zeros((steps, trials, self.shape[0]), np.float32)
 
 
+def check_domain(bench):
+    """Raise RangeError where the measurements would not be good."""
+    neuron, variation = bench.neuron, bench.chip.variation
+    found = (neuron.tau_mem / neuron.dt, neuron.tau_syn / neuron.dt, neuron.threshold,
+             1 / variation.converter_lsb if variation.converter_lsb else np.inf, variation.weight_levels)
+    for (name, (low, high)), value in zip(DOMAIN.items(), found):
+        if np.min(value) < low or np.max(value) > high:
+            raise RangeError(f"calibration is made for {name} from {low} to {high}; layer {bench.index} has {np.min(value):g} to {np.max(value):g}")
+
+
 def calibrate_layer(bench):
     """The Settings of one layer, each found with those before it in place."""
-    neuron, settings = bench.neuron, converter(bench)
-    silent = {"threshold": np.full(bench.shape[1], LARGEST)}                               # no neuron reaches this threshold
+    neuron, N, settings = bench.neuron, bench.shape[1], converter(bench)
+    nominal, silent = settings, {"threshold": np.full(N, LARGEST)}                         # no neuron reaches this threshold
 
     def find(name, measure, target, rising=True, **others):
         """Codes for `name`, the other settings being as found so far, but for `others`."""
-        return bisect(lambda codes: measure(bench, replace(settings, **others, **{name: codes})), bench.shape[1], target, rising)
+        return bisect(lambda codes: measure(bench, replace(settings, **others, **{name: codes})), N, target, rising)
 
     at_threshold = find("leak", resting_level, neuron.threshold, **silent)
     settings = replace(settings, leak=find("leak", resting_level, 0.0, **silent))
@@ -90,12 +110,12 @@ def calibrate_layer(bench):
     low = find("reset", held_level, -0.9)
     settings = replace(settings, reset=find("reset", held_level, 0.0))
     settings = replace(settings, tau_mem=find("tau_mem", relaxation_time, neuron.tau_mem, rising=False, reset=low))
-    for kind, lsb in (("exc", RESPONSE_LSB), ("inh", -RESPONSE_LSB)):
-        wanted = ideal_response(bench, lsb)
+    for kind, sign in (("exc", 1), ("inh", -1)):
+        wanted = ideal_response(bench, sign)
         for name, feature, rising in ((f"tau_{kind}", mean_time, False), (f"gain_{kind}", height, True)):
-            codes = find(name, lambda bench, trial: feature(response(bench, trial, lsb)), feature(wanted), rising, **silent)
+            codes = find(name, lambda bench, trial: feature(response(bench, trial, sign), wanted), feature(wanted, wanted), rising, **silent)
             settings = replace(settings, **{name: codes})
-    return scaled(bench, settings)
+    return scaled(bench, settings, nominal)
 
 
 def bisect(measure, N, target, rising):
@@ -113,9 +133,10 @@ def bisect(measure, N, target, rising):
 
 def converter(bench):
     """Nominal Settings, but for the converters: offsets trimmed off, slopes in membrane_scale. SPEC C5."""
-    low, high = (np.mean([bench.chip.reference(bench.index, level, bench.rng) for _ in range(TRIALS)], axis=0) for level in (0.0, 1.0))
-    trim = np.rint(low - LEAK_CODE).astype(int)
-    return replace(Settings.nominal(bench.shape[1]), converter_trim=trim, membrane_scale=THETA_CODES / (high - low))
+    nominal = Settings.nominal(bench.shape[1])
+    chip = bench.at(nominal)                 # whatever trim is set now would be measured with the offset
+    low, high = (np.mean([chip.reference(bench.index, level, bench.rng) for _ in range(TRIALS)], axis=0) for level in (0.0, 1.0))
+    return replace(nominal, converter_trim=np.rint(low - LEAK_CODE).astype(int), membrane_scale=1 / (bench.lsb * (high - low)))
 
 
 def resting_level(bench, settings):
@@ -133,26 +154,29 @@ def firing_share(bench, settings):
 def held_level(bench, settings):
     """The reset potential in theta: (N,). The leak is far above the threshold, so that every neuron fires at once and is then held."""
     far_above = replace(settings, leak=np.full(bench.shape[1], LARGEST))
-    membranes, _ = bench.record(far_above, bench.silence(7), refractory=80e-6)
+    membranes, _ = bench.record(far_above, bench.silence(7), refractory=47 * bench.neuron.dt)
     return membranes[2:].mean(axis=(0, 1))
 
 
 def relaxation_time(bench, settings):
-    """tau_m in seconds: (N,); the settings must have a reset far below the leak.
+    """tau_m in seconds: (N,), nan for a neuron that does not fire; the settings must have a reset far below the leak.
 
-    Strong input makes every neuron fire; it is held until all currents are gone, and then relaxes from its reset to rest. What is
-    left of the way falls as exp(-t/tau_m): the slope of its logarithm, where it is between 75 % and 15 %.
+    Strong input makes every neuron fire, at half its threshold; it is held until all currents are gone, and then relaxes from its reset to
+    rest. What is left of the way falls as exp(-t/tau_m): the slope of its logarithm, where it is between 75 % and 15 %.
     """
-    fires_early = replace(settings, threshold=settings.threshold - np.minimum(settings.threshold, 100))
-    x = bench.silence(120)
-    x[0, :, :8] = 1
-    membranes, _ = bench.record(fires_early, x, lsb=63, refractory=100e-6)
+    neuron = bench.neuron
+    half = np.rint(np.broadcast_to(neuron.threshold, bench.shape[1]) / 2 / VOLTAGE_STEP).astype(int)
+    fires_early = replace(settings, threshold=np.maximum(settings.threshold - half, 0))
+    hold = 17 * max(np.max(neuron.tau_syn), 3.5 * neuron.dt)
+    x = bench.silence(int(np.ceil((1.8 * hold + 8 * np.max(neuron.tau_mem)) / neuron.dt)))
+    inputs = min(8, bench.shape[0])
+    x[:8 // inputs, :, :inputs] = 1
+    membranes, _ = bench.record(fires_early, x, lsb=weight_of_one(bench, np.inf), refractory=hold)
     rest, mean = resting_level(bench, settings), membranes.mean(axis=1)                    # (N,), (T, N)
     left = (rest - mean) / (rest - mean[2:].min(axis=0))                                   # (T, N)
-    lowest = mean.argmin(axis=0)
-    used = (left < 0.75) & (left > 0.15) & (np.arange(len(left))[:, None] > lowest)
+    used = (left < 0.75) & (left > 0.15) & (np.arange(len(left))[:, None] > mean.argmin(axis=0))
     weight = np.where(used, left, 0) ** 2                                                  # the error of ln(left) goes as 1 / left
-    return -1 / slope(bench.neuron.dt * np.arange(len(left))[:, None], np.log(np.where(used, left, 1)), weight)
+    return -1 / slope(neuron.dt * np.arange(len(left))[:, None], np.log(np.where(used, left, 1)), weight)
 
 
 def slope(t, y, weight):
@@ -163,53 +187,74 @@ def slope(t, y, weight):
         return (weight * t * y).sum(axis=0) / (weight * t * t).sum(axis=0)
 
 
-def single_spikes(bench):
-    """Input in which all inputs spike in turn, TOGETHER of them at t = 0 in every trial: x (T, B, M)."""
-    M = bench.shape[0]
-    groups = np.arange(M - M % min(TOGETHER, M)).reshape(-1, min(TOGETHER, M))             # (groups, TOGETHER)
-    groups = np.concatenate([groups] * -(-TRIALS // len(groups)))
-    x = bench.silence(40, len(groups))
-    x[0, np.arange(len(groups))[:, None], groups] = 1
-    return x
+def together(bench):
+    """How many inputs spike at the same time in a measured response."""
+    return min(TOGETHER, bench.shape[0])
 
 
 def weight_of_one(bench, lsb):
-    """The weight in LSB of each of the inputs that spike together."""
-    return int(np.clip(lsb // min(TOGETHER, bench.shape[0]), -63, 63))
+    """The weight in LSB of each of the inputs that spike together, for `lsb` of all of them: what the chip can hold of it."""
+    levels = bench.chip.variation.weight_levels or LEVELS
+    return int(np.clip(lsb / together(bench), -levels, levels))
 
 
-def response(bench, settings, lsb):
-    """The mean membrane of every neuron after single spikes, less its rest: (T, N)."""
-    membranes, _ = bench.record(settings, single_spikes(bench), weight_of_one(bench, lsb))
+def response_lsb(bench, sign):
+    """The weight in LSB of each input in a measured response, so that the ideal model's has the size HEIGHT."""
+    x = np.ones((response_steps(bench), 1, 1))
+    x[1:] = 0
+    tallest = run_readout(x, np.ones((1, bench.shape[1])), bench.neuron).membrane.max()
+    return weight_of_one(bench, sign * HEIGHT * SPIKING_SCALE / tallest)
+
+
+def response_steps(bench):
+    """Time steps after which a response of twice the nominal time constants has gone."""
+    return int(np.ceil(6 * np.max(bench.neuron.tau_mem / bench.neuron.dt + bench.neuron.tau_syn / bench.neuron.dt)))
+
+
+def response(bench, settings, sign):
+    """The mean membrane of every neuron after single spikes, less its rest: (T, N).
+
+    The inputs spike in turn, TOGETHER of them at t = 0 in every trial; the last M % TOGETHER are left out.
+    """
+    size = together(bench)
+    groups = np.arange(bench.shape[0] // size * size).reshape(-1, size)                    # (groups, TOGETHER)
+    groups = np.concatenate([groups] * -(-TRIALS // len(groups)))
+    x = bench.silence(response_steps(bench), len(groups))
+    x[0, np.arange(len(groups))[:, None], groups] = 1
+    membranes, _ = bench.record(settings, x, response_lsb(bench, sign))
     return membranes.mean(axis=1) - resting_level(bench, settings)
 
 
-def ideal_response(bench, lsb):
+def ideal_response(bench, sign):
     """The same for the ideal model: (T, N). SPEC E1, E2."""
-    x = np.zeros((40, 1, min(TOGETHER, bench.shape[0])))
+    x = np.zeros((response_steps(bench), 1, together(bench)))
     x[0] = 1
-    return run_readout(x, np.full((x.shape[2], bench.shape[1]), weight_of_one(bench, lsb) / SPIKING_SCALE), bench.neuron).membrane[:, 0]
+    return run_readout(x, np.full((x.shape[2], bench.shape[1]), response_lsb(bench, sign) / SPIKING_SCALE), bench.neuron).membrane[:, 0]
 
 
-def mean_time(response):
+def mean_time(response, ideal):
     """The mean time of a response (T, N) in time steps, tau_m + tau_s but for the sampling: (N,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.arange(len(response)) @ response / response.sum(axis=0)
 
 
-def height(response):
-    """The size of a response (T, N) around its maximum: (N,)."""
-    return np.abs(response[3:6].mean(axis=0))
+def height(response, ideal):
+    """The size of a response (T, N), mean where the ideal one is above 90 % of its maximum, and positive as that is: (N,)."""
+    top = np.abs(ideal) > 0.9 * np.abs(ideal).max(axis=0)                                  # (T, N)
+    return (response * np.sign(ideal) * top).sum(axis=0) / top.sum(axis=0)
 
 
-def scaled(bench, settings):
-    """The settings with the scales of membranes and weights, as measured over all neurons that work. SPEC C1, C5."""
-    threshold = measured_threshold(bench, settings)
-    silent = replace(settings, threshold=np.full(bench.shape[1], LARGEST))
-    gain = height(response(bench, silent, RESPONSE_LSB)) / height(ideal_response(bench, RESPONSE_LSB))
-    works = (gain > 0.1) & (threshold < 2)
-    theta = threshold[works].mean() / np.mean(bench.neuron.threshold)
-    return replace(settings, membrane_scale=settings.membrane_scale / theta, weight_scale=SPIKING_SCALE * theta / gain[works].mean())
+def scaled(bench, settings, nominal):
+    """The settings with the scales of membranes and weights, as measured over all neurons that work; `nominal` for those that do not. SPEC C1, C5."""
+    N, wanted = bench.shape[1], ideal_response(bench, 1)
+    threshold = measured_threshold(bench, settings) / bench.neuron.threshold
+    gain = height(response(bench, replace(settings, threshold=np.full(N, LARGEST)), 1), wanted) / height(wanted, wanted)
+    works = (gain > 0.1) & (threshold < 1.5)
+    if not works.any():
+        raise RangeError(f"no neuron of layer {bench.index} responds and fires: there is nothing to calibrate")
+    codes = {name: np.where(works, getattr(settings, name), getattr(nominal, name)) for name in CODES}
+    theta = threshold[works].mean()
+    return replace(settings, **codes, membrane_scale=settings.membrane_scale / theta, weight_scale=SPIKING_SCALE * theta / gain[works].mean())
 
 
 def measured_threshold(bench, settings):

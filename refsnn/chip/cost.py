@@ -63,7 +63,7 @@ def cost(network, reset_after=10e-6, spacing=SPACING):
 
     reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10
     us); spacing: seconds between two images in training. A network that does not fit takes several runs, one after another, each as long
-    (assumption). Raises DtypeError, RangeError; ShapeError for a neuron with more inputs than all circuits together have.
+    (assumption). Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
 
     >>> import numpy as np
     >>> found = cost(Network.initialise(np.random.default_rng(0), (256, 246, 10)))
@@ -81,26 +81,40 @@ def inputs_of(layer):
     return layer.W.shape[0] + (0 if layer.R is None else layer.R.shape[0])
 
 
+def size_of(network):
+    """Neurons of a network, and the most signed inputs that one of them has: (int, int)."""
+    return sum(layer.W.shape[1] for layer in network.layers), max(map(inputs_of, network.layers))
+
+
 def runs_of(network):
     """How many runs of a chip one image takes: 1 for what fits, else the layers one after another, each in as many parts as it needs. SPEC C1.
 
-    A neuron with more than 256 signed inputs takes the circuits of several: of I inputs, ceil(I / 256) of them.
+    Fits: as the paper joins circuits, two a neuron, for 256 neurons with 256 signed inputs. In parts, a neuron with I inputs may take the
+    circuits of ceil(I / 256) such neurons. Raises ShapeError where a neuron has too many, and where a recurrent layer would have to be cut: its
+    neurons need each other's spikes while they run.
     """
-    if sum(layer.W.shape[1] for layer in network.layers) <= NEURONS and max(map(inputs_of, network.layers)) <= INPUTS:
+    neurons, inputs = size_of(network)
+    if neurons <= NEURONS and inputs <= INPUTS:
         return 1
     runs = 0
     for layer in network.layers:
         joined = -(-inputs_of(layer) // INPUTS)
         if joined > NEURONS:
             raise ShapeError(f"a neuron with {inputs_of(layer)} inputs does not fit a chip; all circuits together have {NEURONS * INPUTS}")
-        runs += -(-layer.W.shape[1] // (NEURONS // joined))
+        parts = -(-layer.W.shape[1] // (NEURONS // joined))
+        if layer.R is not None and parts > 1:
+            raise ShapeError(f"a recurrent layer of {layer.W.shape[1]} neurons with {inputs_of(layer)} inputs does not fit a chip, and cannot be cut in parts")
+        runs += parts
     return runs
 
 
 def check_capacity(network):
     """Raise ShapeError where a network needs more than one chip has: 256 neurons in all, and 256 signed inputs a neuron. SPEC C1."""
-    runs = runs_of(network)
-    if runs > 1:
-        neurons, inputs = sum(layer.W.shape[1] for layer in network.layers), max(map(inputs_of, network.layers))
+    neurons, inputs = size_of(network)
+    if neurons > NEURONS or inputs > INPUTS:
+        try:
+            parts = f"in parts, layer by layer, an image would take {runs_of(network)} runs"
+        except ShapeError as error:
+            parts = str(error)
         raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "
-                         f"with {INPUTS} inputs each (256-246-10 fits): in parts, layer by layer, an image would take {runs} runs")
+                         f"with {INPUTS} inputs each (256-246-10 fits): {parts}")

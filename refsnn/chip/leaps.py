@@ -62,7 +62,7 @@ def leap(circuits, grid, shape, drive, kicks=None):
         # threshold, reset
         own = stretches.run(near % N, state, np.maximum(release[near] - k * M, 0), samples[k].reshape(-1)[near])
         samples[k].reshape(-1)[near] = own.sample
-        U.reshape(-1)[near] = own.U if kicks is None else np.where(own.begin > M, own.U, own.U + kicks[k].reshape(-1)[near])
+        U.reshape(-1)[near] = own.U if kicks is None else own.U + kicks[k].reshape(-1)[near]
         release[near] = k * M + own.begin
         held = near[own.begin > M]
         spikes += [(k * M + step, near[which]) for step, which in own.spikes]

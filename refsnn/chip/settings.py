@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_float_array, check_number
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_array, check_number
 
 NOMINAL = 512
 LARGEST = 1023
@@ -48,6 +48,8 @@ class Settings:
     def __post_init__(self):
         object.__setattr__(self, "weight_scale", check_number("weight_scale", self.weight_scale, low=0, strict=True))
         check_float_array("membrane_scale", self.membrane_scale, 1)
+        if self.membrane_scale.min() <= 0:
+            raise RangeError(f"membrane_scale reaches down to {self.membrane_scale.min()}; it must be above 0")
         for name in (*CODES, "converter_trim"):
             array = getattr(self, name)
             check_array(name, array, 1)
@@ -65,7 +67,7 @@ class Settings:
         >>> Settings.nominal(2).leak.tolist()
         [512, 512]
         """
-        codes = {name: np.full(N, NOMINAL) for name in CODES}
+        codes = {name: np.full(check_count("N", N), NOMINAL) for name in CODES}
         return cls(**codes, converter_trim=np.zeros(N, int), membrane_scale=np.ones(N))
 
 

@@ -11,10 +11,11 @@ from refsnn.chip.noise import check_noise, draw_noise
 from refsnn.chip.readout import Recording, bin_spikes, convert
 from refsnn.chip.settings import Settings, apply_settings
 from refsnn.chip.synapses import SPIKING_SCALE, load_weights, split_rows
-from refsnn.chip.variation import Variation, draw_pattern, drift_pattern
-from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type
+from refsnn.chip.variation import FixedPattern, Variation, draw_pattern, drift_pattern
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type, describe
 from refsnn.events import buffers, input_events
 from refsnn.spec.network import Layer, Network
+from refsnn.spec.neuron import NeuronParameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +37,15 @@ class Chip:
 
     def __post_init__(self):
         check_count("substeps", self.substeps)
+        check_type("variation", self.variation, Variation)
         check_number("refractory", self.refractory, low=0)
         check_number("sample_offset", self.sample_offset, low=0, high=1)
         check_number("spike_shift", self.spike_shift, low=-1, high=1)
         if self.sample_offset + self.variation.sample_time > 1:
             raise RangeError(f"sample_offset {self.sample_offset} and variation.sample_time {self.variation.sample_time} are more than a dt together")
-        if not isinstance(self.settings, (list, tuple)) or not all(isinstance(entry, Settings) for entry in self.settings):
-            raise DtypeError("settings must be a tuple with one Settings a layer")
+        for name, entries, kind in (("pattern", self.pattern, FixedPattern), ("settings", self.settings, Settings)):
+            if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, kind) for entry in entries):
+                raise DtypeError(f"{name} is {describe(entries)}; it must be a tuple with one {kind.__name__} a layer")
         sizes = [[len(entry.leak) for entry in entries] for entries in (self.settings, self.pattern)]
         if sizes[0] != sizes[1]:
             raise ShapeError(f"the settings are for layers of {sizes[0]} neurons but the chip has {sizes[1]}")
@@ -84,17 +87,29 @@ class Chip:
         """Run one layer alone, driven by x (T, B, M) through its own synapses: the raw Recording, as a calibration needs it. SPEC C5, C6.
 
         layer: a Layer of the size for which layer `index` of this chip was drawn, without recurrence. x: 0.0 or 1.0 in the dtype of its weights.
+        rng: a numpy Generator. Raises ShapeError, DtypeError, RangeError.
         """
         check_type("layer", layer, Layer)
-        x = input_events(Network((replace(layer, spiking=True), Layer(np.zeros((layer.W.shape[1], 1), layer.W.dtype), spiking=False))), x)
+        check_type("rng", rng, np.random.Generator)
+        drawn = self.pattern[check_count("index", index, low=0, high=len(self.pattern) - 1)].synapse_exc.shape
+        if layer.W.shape != drawn or layer.R is not None:
+            raise ShapeError(f"layer {index} of this chip was drawn for W of shape {drawn}, to be recorded without R; got {layer.W.shape}"
+                             + ("" if layer.R is None else " with R"))
+        readout = Layer(np.zeros((drawn[1], 1), layer.W.dtype), None, NeuronParameters(dt=layer.neuron.dt), spiking=False)
+        x = input_events(Network((replace(layer, spiking=True), readout)), x)
         noise, = draw_noise(rng, [(*x.shape[:2], layer.W.shape[1])], layer.W.dtype, self.variation)
         return self.run(index, layer, x, None, noise, rng)[0]
 
     def reference(self, index, level, rng):
-        """One conversion by every converter of layer `index` of the same reference voltage, `level` in theta: codes (N,). SPEC C5."""
+        """One conversion by every converter of layer `index` of the same reference voltage, `level` in theta: codes (N,). SPEC C5.
+
+        rng: a numpy Generator. Raises DtypeError, RangeError.
+        """
+        check_type("rng", rng, np.random.Generator)
+        level, index = check_number("level", level), check_count("index", index, low=0, high=len(self.pattern) - 1)
         pattern = apply_settings(self.pattern[index], self.settings[index], 1.0)
         noise = self.variation.read_noise * rng.standard_normal(len(pattern.leak))
-        return convert(np.full(len(pattern.leak), float(level)), self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, noise)
+        return convert(np.full(len(pattern.leak), level), self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, noise)
 
     def run(self, index, layer, x, below, noise, rng):
         """Run layer `index`, driven by Events x (T, B, M) or, but for the first layer, by `below`, the Spikes of the layer below: (Recording, Spikes)."""
@@ -124,8 +139,12 @@ class Chip:
     def circuits(self, layer, pattern, weight_scale=SPIKING_SCALE, threshold_noise=None):
         """The layer's analog neurons: nominal parameters, the network's weights, and this chip's pattern at its settings. SPEC C1, C3, C7, C8."""
         neuron, levels, correction = layer.neuron, self.variation.weight_levels, weight_scale / SPIKING_SCALE
-        kappa = 1 / transfer(neuron.dt, neuron.tau_mem, neuron.tau_syn)
-        gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
+        with np.errstate(divide="ignore", over="ignore"):
+            kappa = 1 / transfer(neuron.dt, neuron.tau_mem, neuron.tau_syn)                                # () or (N,)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
+        if not np.isfinite(gains).all():
+            raise RangeError(f"a time constant is too small for dt = {neuron.dt} s: no charge of a spike, in {layer.W.dtype}, gives its membrane")
         rows = split_rows(load_weights(correction * layer.W, layer.spiking, levels), pattern.synapse_exc, pattern.synapse_inh)
         recurrent = None
         if layer.R is not None:

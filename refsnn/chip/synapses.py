@@ -14,6 +14,7 @@ to the floats.
 
 import numpy as np
 
+LEVELS = 63                 # 6 bits
 SPIKING_SCALE = 240.0
 LARGEST_READOUT_SCALE = 250.0
 

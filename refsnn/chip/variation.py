@@ -38,6 +38,7 @@ import numpy as np
 
 from refsnn.errors import RangeError, check_count, check_number
 
+LARGEST = 1e3          # of any strength, in its unit: what is above means nothing, and would overflow
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
 
@@ -76,7 +77,7 @@ class Variation:
         for field in fields(self):
             share = field.name in ("dead_neurons", "dead_synapses", "lost_events", "sample_time")
             if field.name != "weight_levels":
-                check_number(field.name, getattr(self, field.name), low=0, high=1 if share else np.inf)
+                check_number(field.name, getattr(self, field.name), low=0, high=1 if share else LARGEST)
 
     @classmethod
     def ideal(cls):
@@ -118,10 +119,11 @@ class Variation:
                 raise ValueError("a variation begins with ideal, calibrated, uncalibrated or decalibrated=SIGMA")
             variation = cls.decalibrated(float(sigma)) if sigma else getattr(cls, name)()
             kinds = {field.name: type(field.default) for field in fields(cls)}
-            values = dict(change.split("=") for change in changes)
-            unknown = sorted(set(values) - set(kinds))
-            if unknown:
-                raise ValueError(f"{unknown[0]} is none of {', '.join(kinds)}")
+            pairs = [change.strip().partition("=") for change in changes]
+            for name, equals, _ in pairs:
+                if name not in kinds or not equals or [pair[0] for pair in pairs].count(name) > 1:
+                    raise ValueError(f"a change is NAME=VALUE, once for each, not {name + equals!r}; the names are {', '.join(kinds)}")
+            values = {name: value for name, _, value in pairs}
             return replace(variation, **{name: kinds[name](value) for name, value in values.items()})
         except ValueError as error:
             raise RangeError(f"variation {text!r}: {error}") from None

@@ -48,19 +48,19 @@ def report(runs, base):
     rows += [("", "", ""), ("the weights of the first row, forward on", "V at a spike", "reach: spiking, silent")]
     anatomy = {}
     images = split(base, load(base.data)).evaluation_images[:IMAGES]
-    for name, (membrane, spiking, silent) in dissect(runs["ideal model, published"].networks()[0], encode(images, dtype=np.float32)).items():
+    for name, (membrane, spiking, silent) in dissect(runs["ideal model, published"].networks()[0], encode(images, dtype=np.float32), base.substeps).items():
         anatomy[name] = {"membrane_at_spike": membrane, "reach_spiking": spiking, "reach_silent": silent}
         rows.append((name, "-", "-") if membrane is None else (name, f"{membrane:.2f}", f"{spiking:.2f}, {silent:.3f}"))
     return rows, {"anatomy": anatomy}
 
 
-def dissect(network, x):
+def dissect(network, x, substeps):
     """What the backward pass sees of a network's neurons: {name of the forward pass: (mean recorded V in the bin of a spike, reach
     of the neurons that spiked, of those that did not)}; None where there are none."""
     def on(variation, **options):
         """The hidden Trace on a chip."""
         rng = np.random.default_rng(0)
-        return Chip.sample(rng, network, variation, **options).forward(network, x, rng)[0]
+        return Chip.sample(rng, network, variation, substeps, **options).forward(network, x, rng)[0]
 
     published, aware, calibrated = Surrogate(50.0), Surrogate(50.0, True), Variation.calibrated()
     traces = {

@@ -7,17 +7,21 @@ A run that is finished is read, one that was stopped goes on, so a sweep that wa
 
 import json
 import re
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from multiprocessing import get_context
+from functools import lru_cache, partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
 
 from refsnn.crew import one_blas_thread
+from refsnn.datasets import load
+from refsnn.errors import DataError, RangeError
+from refsnn.files import damage_is_data_error
 from refsnn.runs import Silence, checkpoints, newest_checkpoint, require_same, train
+from refsnn.training import Substrate, split, start
 
 @dataclass(frozen=True, eq=False)
 class Runs:
@@ -42,7 +46,11 @@ def sweep(jobs, seeds, folder, executor, note=lambda text: None):
     executor: a concurrent.futures.Executor; note: hears a line for each run that is done. Raises what a run raises, once those that are running
     are done.
     """
-    places = {(label, seed): Path(folder) / re.sub(r"[^\w=.+-]+", "-", label) / f"seed-{seed}" for label in jobs for seed in seeds}
+    if len(set(seeds)) < len(seeds) or not seeds:
+        raise RangeError(f"seeds are {list(seeds)}; there must be one or more, each once")
+    recipes = {(label, seed): replace(jobs[label], seed=seed) for label in jobs for seed in seeds}
+    check(recipes.values())
+    places = {(label, seed): Path(folder) / re.sub(r"[^\w=.+-]+", "-", label) / f"seed-{seed}" for label, seed in recipes}
     waiting = {}
 
     def announce(name, future):
@@ -52,23 +60,42 @@ def sweep(jobs, seeds, folder, executor, note=lambda text: None):
             note(f"{name[0]}, seed {name[1]}: {100 * result['accuracy']:.2f} %, {result['hidden_spikes']:.1f} hidden spikes")
 
     try:
-        for (label, seed), place in places.items():
-            waiting[label, seed] = executor.submit(run, replace(jobs[label], seed=seed), place)
-            waiting[label, seed].add_done_callback(partial(announce, (label, seed)))
+        for name, recipe in recipes.items():
+            waiting[name] = executor.submit(run, recipe, places[name])
+            waiting[name].add_done_callback(partial(announce, name))
         for future in as_completed(waiting.values()):
             future.result()
+    except BrokenExecutor:
+        raise DataError("a process of the sweep has died; the same command goes on from what is done") from None
     finally:
         for future in waiting.values():
             future.cancel()
     return {label: Runs(tuple(waiting[label, seed].result() for seed in seeds), tuple(places[label, seed] for seed in seeds)) for label in jobs}
 
 
+def check(recipes):
+    """Raise what would stop a run at its start, before any is started: data that cannot be read, a network that fits no chip."""
+    for recipe in recipes:
+        data = load_once(recipe.data)
+        part = split(recipe, data)
+        Substrate(replace(recipe, calibrate=False), start(recipe, part.images, part.labels).network)
+
+
+@lru_cache(maxsize=1)
+def load_once(data):
+    """The data set of a sweep; every run of it asks for the same."""
+    return load(data)
+
+
 def run(recipe, folder):
-    """Train one recipe in a folder, or go on, or read what is finished there: the dict that results.json holds."""
-    if (folder / "results.json").exists():
-        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        require_same(results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, asdict(recipe), folder)
-        if results["finished"]:
+    """Train one recipe in a folder, or go on, or read what is finished there: the dict that results.json holds. Raises DataError, RangeError."""
+    path = folder / "results.json"
+    if path.exists():
+        with damage_is_data_error(path):
+            results = json.loads(path.read_text(encoding="utf-8"))
+            saved, finished, sha256 = results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, results["finished"], results["dataset"]["sha256"]
+        require_same(saved | {"data_sha256": sha256}, asdict(recipe) | {"data_sha256": split(recipe, load_once(recipe.data)).sha256()}, folder)
+        if finished:
             return results
     return train(recipe, folder, resume=bool(checkpoints(folder)))
 
@@ -90,4 +117,10 @@ def processes(workers):
         yield Serial()
         return
     with one_blas_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        yield executor
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():    # their runs go on from their checkpoints next time
+                process.terminate()
+            raise

@@ -12,6 +12,8 @@ import numpy as np
 
 from refsnn.chip import Chip, Variation
 from refsnn.chip.dynamics import Grid, arriving_input, charge, walk
+from refsnn.chip.settings import apply_settings
+from refsnn.errors import RangeError
 from refsnn.events import Events
 from refsnn.spec.network import Network
 from refsnn.verify.exact import Neurons, simulate
@@ -20,7 +22,7 @@ from refsnn.verify.exact import Neurons, simulate
 def chip_run(chip, network, x):
     """The first layer of a chip without its noise: (times, units, membranes) a sample, times in seconds sorted, membranes (T, N) at k dt."""
     layer = network.layers[0]
-    circuits = chip.circuits(layer, chip.pattern[0])
+    circuits = chip.circuits(layer, apply_settings(chip.pattern[0], chip.settings[0], layer.neuron.threshold))
     grid = Grid(len(x), chip.substeps, layer.neuron.dt)
     shape = (x.shape[1], layer.W.shape[1])
     samples, spikes = walk(circuits, grid, shape, drive=arriving_input(Events.of(x), charge(circuits.weights, circuits, grid.h)))
@@ -32,7 +34,7 @@ def chip_run(chip, network, x):
 def exact_run(chip, network, x):
     """The same in exact continuous time, as chip_run gives it. Needs scipy."""
     layer = network.layers[0]
-    circuits = chip.circuits(layer, chip.pattern[0])
+    circuits = chip.circuits(layer, apply_settings(chip.pattern[0], chip.settings[0], layer.neuron.threshold))
     neurons = Neurons(circuits.tau_mem, circuits.tau_exc, circuits.tau_inh, np.minimum(circuits.threshold, 1e9), circuits.leak, circuits.reset,
                       circuits.refractory)
     recurrent = None if circuits.recurrent is None else circuits.recurrent.sum(axis=0)
@@ -59,6 +61,8 @@ def errors(chip, network, x):
     Returns a dict: late (E,), by how many seconds each neuron's first spike is late; spikes, the counts (chip, exact);
     membrane, the root mean square difference of the membranes in theta.
     """
+    if chip.sample_offset or any(pattern.sample_time.any() for pattern in chip.pattern):
+        raise RangeError("the exact run is sampled at k dt: the chip must be, too (sample_offset and variation.sample_time 0)")
     N = network.layers[0].W.shape[1]
     late, counts, squares = [], np.zeros(2, int), []
     for own, exact in zip(chip_run(chip, network, x), exact_run(chip, network, x)):

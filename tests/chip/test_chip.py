@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn import Chip, DtypeError, Layer, Network, RangeError, ShapeError, Variation, forward, loss_and_gradient
-from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING
+from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation, forward, loss_and_gradient
+from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost
 from refsnn.chip.noise import Noise, quantiles
 from refsnn.chip.readout import Recording, convert
 from refsnn.chip.synapses import load_weights, weight_scale
 from refsnn.chip.variation import draw_pattern
+from refsnn.spec import parameters
 from refsnn.verify.strategies import generators, networks
 
 
@@ -186,6 +187,11 @@ def test_the_papers_operating_points():
     assert TRAINING.seconds_per_image == 200e-6
 
 
+def fast_neurons(network):
+    """The network with time constants of a nanosecond."""
+    return Network(tuple(replace(layer, neuron=NeuronParameters(1e-9, 1e-9)) for layer in network.layers))
+
+
 def still(network, rng):
     """A chip whose noise can be given."""
     return Chip.sample(rng, network, replace(Variation.calibrated(), spike_jitter=0.0, lost_events=0.0))
@@ -268,6 +274,102 @@ def test_drift_moves_the_pattern_by_the_configured_amount():
     assert moved.synapse_exc is chip.pattern[0].synapse_exc
 
 
+@pytest.mark.parametrize("shift", [1.0, -1.0])
+def test_a_spike_shift_moves_every_recorded_spike_by_one_bin(shift):
+    network, x, rng = busy()
+    chip = Chip.sample(rng, network, Variation.ideal())
+    S = chip.forward(network, x, rng)[0].spikes
+    moved = replace(chip, spike_shift=shift).forward(network, x, rng)[0].spikes
+    if shift > 0:
+        np.testing.assert_array_equal(moved, np.concatenate([0 * S[:1], S[:-1]]))
+    else:                                                             # what would come before the start is recorded in bin 0
+        np.testing.assert_array_equal(moved, np.concatenate([np.maximum(S[:1], S[1:2]), S[2:], 0 * S[:1]]))
+    assert S.sum() > 100
+
+
+@pytest.mark.parametrize("substeps", [2, 8])
+def test_a_sample_offset_shows_the_membranes_of_a_later_instant(substeps):
+    network = Network((Layer(np.array([[0.1]])), Layer(np.ones((1, 1)), spiking=False)))
+    x = np.zeros((20, 1, 1))
+    x[0] = 1
+    chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal(), substeps, sample_offset=0.8)
+    hidden, _ = chip.forward(network, x, np.random.default_rng(0))
+    t = (np.arange(1, 20) + 0.8) * 1.7e-6
+    np.testing.assert_allclose(hidden.membrane[1:, 0, 0], 0.1 * t / (np.exp(-1.7 / 6) * 1.7e-6) * np.exp(-t / 6e-6), rtol=1e-12)
+
+
+def test_a_recurrent_chip_has_synapses_and_scales_of_its_own():
+    network, x, rng = busy(recurrent=True)
+    chip = Chip.sample(rng, network, Variation.ideal())
+    S = chip.forward(network, x, rng)[0].spikes
+    pattern = chip.pattern[0]
+    for name in ("recurrent_exc", "recurrent_inh"):
+        weaker = replace(chip, pattern=(replace(pattern, **{name: getattr(pattern, name) * 0}), chip.pattern[1]))
+        assert np.abs(weaker.forward(network, x, rng)[0].spikes - S).sum() > 5, name
+    scaled = replace(chip, settings=(replace(chip.settings[0], weight_scale=480.0), chip.settings[1]))
+    twice = network.with_parameters([array * (2 if index < 2 else 1) for index, array in enumerate(parameters(network.layers))])
+    np.testing.assert_array_equal(scaled.forward(network, x, rng)[0].spikes, chip.forward(twice, x, rng)[0].spikes)
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_exc", "tau_inh", "threshold", "leak", "reset", "gain_exc", "gain_inh", "refractory"])
+def test_every_analog_parameter_drifts(name):
+    network, _, rng = busy(sizes=(20, 240, 4))
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), drift=0.02))
+    change = getattr(chip.drifted(rng).pattern[0], name) - getattr(chip.pattern[0], name)
+    assert abs(change.std() / 0.02 - 1) < 5 / np.sqrt(2 * 240)
+
+
+def test_events_are_lost_in_every_layer_and_thresholds_move_with_membrane_noise_on():
+    network, x, _ = busy(sizes=(20, 60, 60, 4))
+
+    def spikes(**changes):
+        chip = Chip.sample(np.random.default_rng(1), network, replace(Variation.ideal(), **changes))
+        return [trace.spikes for trace in chip.forward(network, x, np.random.default_rng(2))[:-1]]
+
+    for whole, kept in zip(spikes(), spikes(lost_events=0.3)):
+        assert 0.55 < kept.sum() / whole.sum() < 0.85
+    assert all((a != b).any() for a, b in zip(spikes(membrane_noise=0.01), spikes(membrane_noise=0.01, batch_threshold=0.3)))
+
+
+@pytest.mark.parametrize(("sizes", "recurrent", "runs"), [((256, 246, 10), False, 1), ((257, 30, 4), False, 2), ((784, 200, 10), False, 5),
+                                                         ((256, 512, 10), False, 3), ((512, 256, 10), False, 3), ((70, 186, 20), True, 1)])
+def test_the_cost_of_a_network_counts_the_runs_of_its_parts(sizes, recurrent, runs):
+    # (784, 200, 10): four circuits a neuron, 64 neurons a run, 4 runs, and one for the readout
+    found = cost(Network.initialise(np.random.default_rng(0), sizes, recurrent=recurrent))
+    assert found.runs == runs and found.inference.seconds_per_image == runs * INFERENCE.seconds_per_image
+    assert found.as_dict()["training_joules_per_image"] == pytest.approx(runs * TRAINING.joules_per_image)
+
+
+def test_what_cannot_run_even_in_parts_has_no_cost():
+    with pytest.raises(ShapeError, match="cut in parts"):
+        cost(Network.initialise(np.random.default_rng(0), (10, 300, 4), recurrent=True))
+    with pytest.raises(ShapeError, match="65792 inputs"):
+        cost(Network((Layer(np.zeros((65792, 1))), Layer(np.zeros((1, 1)), spiking=False))))
+    with pytest.raises(RangeError, match="reset_after"):
+        cost(Network.initialise(np.random.default_rng(0), (4, 3, 2)), reset_after=0)
+
+
+def test_a_refractory_time_beyond_all_measure_holds_to_the_end():
+    network, x, rng = busy()
+    spikes = [Chip.sample(np.random.default_rng(0), network, Variation.ideal(), refractory=seconds).forward(network, x, rng)[0].spikes
+              for seconds in (1.0, 1e15)]
+    np.testing.assert_array_equal(*spikes)
+    assert spikes[0].sum(axis=0).max() == 1
+
+
+@pytest.mark.parametrize(("text", "message"), [("ideal,", "NAME=VALUE"), ("ideal,tau_mem", "NAME=VALUE"), ("ideal,leak=1,leak=2", "once"),
+                                               ("perfect", "begins with"), ("decalibrated", "begins with"), ("ideal=0.3", "begins with"),
+                                               ("ideal,tau_mem=x", "float"), ("decalibrated=-1", "sigma"), ("ideal,leak=1e9", "leak"), (5, "begins")])
+def test_a_variation_in_odd_words_is_refused(text, message):
+    with pytest.raises(RangeError, match=message):
+        Variation.named(text)
+
+
+def test_a_variation_has_a_name():
+    assert Variation.named("decalibrated=0.3, leak=0.5") == replace(Variation.decalibrated(0.3), leak=0.5)
+    assert Variation.named("ideal,weight_levels=63").weight_levels == 63
+
+
 def test_excitatory_and_inhibitory_synapses_are_different_circuits():
     network, x, rng = busy(sizes=(20, 30, 4))
     chip = Chip.sample(rng, network, Variation.ideal())
@@ -300,6 +402,8 @@ def test_excitatory_and_inhibitory_synapses_are_different_circuits():
     (lambda n, x, r: Chip.sample(r, busy(sizes=(71, 186, 20), recurrent=True)[0]), ShapeError, "257 signed inputs"),
     (lambda n, x, r: Variation(dead_neurons=1.5), RangeError, "dead_neurons"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x, 7), DtypeError, "Generator"),
+    (lambda n, x, r: Chip.sample(r, fast_neurons(n)).forward(fast_neurons(n), x, r), RangeError, "too small for dt"),
+    (lambda n, x, r: Variation(membrane_noise=1e300), RangeError, "membrane_noise"),
 ])
 def test_bad_input_is_named(act, error, message):
     network, x, rng = busy()
