@@ -58,15 +58,16 @@ def torch_loss(torch):
         drive = x @ W_hidden
         I = V = S = torch.zeros_like(drive[0])
         J = U = torch.zeros(x.shape[1], W_output.shape[1])
-        count, best = torch.zeros_like(I), U
+        count, outputs = torch.zeros_like(I), []
         for t in range(len(x) - 1):
             J = ALPHA * J + S @ W_output
             U = BETA * U + J
-            best = torch.maximum(best, U)
+            outputs.append(U)
             I = ALPHA * I + drive[t]
             V = BETA * V + I - S.detach()
             S = Spike.apply(V - 1)
             count = count + S
+        best = torch.relu(torch.stack(outputs).max(dim=0).values)    # the membrane is 0 at t = 0, and a tie takes the first
         data = torch.nn.functional.cross_entropy(READOUT_SCALE * best, labels)
         return data + BURST * (count**2).mean() + WEIGHT * (W_hidden**2).mean()
     return loss
@@ -91,19 +92,19 @@ def jax_jit(W_hidden, W_output, x, labels):
         drive = x @ W_hidden
 
         def step(state, drive_t):
-            I, V, S, J, U, count, best = state
+            I, V, S, J, U, count = state
             J = ALPHA * J + S @ W_output
             U = BETA * U + J
             I = ALPHA * I + drive_t
             V = BETA * V + I - jax.lax.stop_gradient(S)
             S = spike(V - 1)
-            return (I, V, S, J, U, count + S, jnp.maximum(best, U)), None
+            return (I, V, S, J, U, count + S), U
 
         zeros, out = jnp.zeros_like(drive[0]), jnp.zeros((x.shape[1], W_output.shape[1]), x.dtype)
-        state, _ = jax.lax.scan(step, (zeros, zeros, zeros, out, out, zeros, out), drive[:-1])
-        scores = READOUT_SCALE * state[-1]
+        state, outputs = jax.lax.scan(step, (zeros, zeros, zeros, out, out, zeros), drive[:-1])
+        scores = READOUT_SCALE * jax.nn.relu(outputs.max(axis=0))    # the membrane is 0 at t = 0, and a tie takes the first
         data = -jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], axis=1).mean()
-        return data + BURST * (state[-2] ** 2).mean() + WEIGHT * (W_hidden**2).mean()
+        return data + BURST * (state[-1] ** 2).mean() + WEIGHT * (W_hidden**2).mean()
 
     step = jax.jit(jax.value_and_grad(loss))
     weights, x, labels = (jnp.asarray(W_hidden), jnp.asarray(W_output)), jnp.asarray(x), jnp.asarray(labels)

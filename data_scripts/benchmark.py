@@ -1,0 +1,157 @@
+"""How fast refsnn is, beside other frameworks where they are installed: python data_scripts/benchmark.py [--json FILE].
+
+One loss and gradient of the 256-246-10 network on a batch of 100 images of the sample, float32, free run of the ideal model, the published
+surrogate and objective. Before any time is shown, the loss and the gradient of every contestant are compared with refsnn.spec's. The rounds are
+interleaved: each contestant runs once in each, so that a change of the machine's speed meets all of them alike. Medians are reported.
+
+PyTorch and JAX are optional; whatever is missing is skipped with a line.
+"""
+
+import argparse
+import json
+import platform
+import time
+import tracemalloc
+
+import numpy as np
+from _peers import PEERS
+
+import refsnn
+from refsnn import fast
+from refsnn.datasets import load
+from refsnn.events import Events, encode_events
+
+AGREEMENT = 2e-4    # of max|gradient|: other orders of float32 sums, and the spikes of a membrane within rounding of its threshold
+
+
+def network_of(hidden=246):
+    """A network with about 25 hidden spikes an image: random weights of the size that training gives."""
+    rng = np.random.default_rng(0)
+    network = refsnn.Network.initialise(rng, (256, hidden, 10), dtype=np.float32)
+    hidden_weights = rng.normal(0.0, 0.055, network.layers[0].W.shape).astype(np.float32)
+    return network.with_parameters([hidden_weights, rng.normal(0, 0.05, network.layers[1].W.shape).astype(np.float32)])
+
+
+def batch(B, steps):
+    """Images of the sample as spikes (T, B, M), and their labels."""
+    data = load()
+    return refsnn.encode(data.train_images[:B], steps, dtype=np.float32), data.train_labels[:B]
+
+
+def contestants(network, x, labels):
+    """{name: a function that returns (loss, dW of each layer)}; what is not installed is named and left out."""
+    def own(function, given):
+        """A function of refsnn in the form of a contestant."""
+        def run():
+            loss, gradient, _ = function(network, given, labels)
+            return loss, *(entry.W for entry in gradient)
+        return run
+
+    found = {"refsnn.spec": own(refsnn.loss_and_gradient, x), "refsnn.fast": own(fast.loss_and_gradient, x),
+             "refsnn.fast, events": own(fast.loss_and_gradient, Events.of(x))}
+    for name, make in PEERS.items():
+        try:
+            found[name] = make(*(layer.W for layer in network.layers), x, labels)
+        except ImportError as error:
+            print(f"{name}: skipped, {error}")
+    return found
+
+
+def disagreement(result, reference):
+    """Largest difference of loss and gradients, relative to the largest gradient."""
+    return max(float(np.abs(np.asarray(a) - b).max() / np.abs(b).max()) for a, b in zip(result, reference))
+
+
+def interleaved(runs, rounds):
+    """Median seconds of every function in `runs`, by name."""
+    for run in runs.values():
+        run()
+    seconds = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+def compare(steps, rounds):
+    """One table: every contestant's agreement and time at T = steps."""
+    network, (x, labels) = network_of(), batch(100, steps)
+    runs = contestants(network, x, labels)
+    reference = runs["refsnn.spec"]()
+    agreement = {name: disagreement(run(), reference) for name, run in runs.items()}
+    for name in [name for name, value in agreement.items() if value > AGREEMENT]:
+        print(f"{name}: left out, its loss and gradient differ by {agreement[name]:.1e}")
+        runs.pop(name)
+    seconds = interleaved(runs, rounds)
+    spikes = float(fast.forward(network, x)[0].spikes.sum() / len(labels))
+    print(f"\nT = {steps}, {x.sum() / len(labels):.1f} input and {spikes:.1f} hidden spikes an image"
+          f"\n{'':22}{'ms':>8}{'times fast':>12}{'disagreement':>14}")
+    for name, value in seconds.items():
+        print(f"{name:22}{1e3 * value:8.2f}{value / seconds['refsnn.fast']:12.2f}{agreement[name]:14.1e}")
+    return {"steps": steps, "hidden_spikes": spikes, "seconds": seconds, "disagreement": agreement}
+
+
+def growth(rounds):
+    """Seconds of one fast.loss_and_gradient as T, B, N and the spikes grow."""
+    table = {}
+    for name, cases in {"T": [(20, 100, 246, 1), (40, 100, 246, 1), (80, 100, 246, 1)], "B": [(20, 50, 246, 1), (20, 100, 246, 1), (20, 200, 246, 1)],
+                        "N": [(20, 100, 123, 1), (20, 100, 246, 1), (20, 100, 492, 1)],
+                        "strength of W": [(20, 100, 246, 0.5), (20, 100, 246, 1), (20, 100, 246, 2)]}.items():
+        runs, sizes = {}, []
+        for steps, B, N, strength in cases:
+            network, (x, labels) = network_of(N), batch(B, steps)
+            network = network.with_parameters([np.float32(strength) * network.layers[0].W, network.layers[1].W])
+            runs[f"T={steps} B={B} N={N} W*{strength}"] = lambda n=network, e=Events.of(x), y=labels: fast.loss_and_gradient(n, e, y)
+            sizes.append({"T": steps, "B": B, "N": N}.get(name, strength))
+        table[name] = {"sizes": sizes, "seconds": list(interleaved(runs, rounds).values())}
+        print(f"as {name} goes {', '.join(map(str, sizes))}: " + ", ".join(f"{1e3 * value:.2f}" for value in table[name]["seconds"]) + " ms")
+    return table
+
+
+def own_parts(rounds):
+    """The floor of the sparse products, inference, the chip, encoding: seconds, and rates."""
+    network, data, rng = network_of(), load(), np.random.default_rng(0)
+    batches = [encode_events(data.test_images[first:first + 100], dtype=np.float32) for first in range(0, 2000, 100)]
+    events, out = batches[0], np.empty((20, 100, 246), np.float32)
+    chip = refsnn.Chip.sample(rng, network)
+    seconds = interleaved({
+        "sparse products alone": lambda: (events.times(network.layers[0].W, out), events.gradient(out)),
+        "fast.classify": lambda: [fast.classify(network, each) for each in batches],
+        "encode_events": lambda: encode_events(data.train_images[:2000], dtype=np.float32),
+        "Chip.forward, M = 8": lambda: chip.forward(network, events, rng),
+    }, rounds)
+    labels = data.train_labels[:100]
+    fast.loss_and_gradient(network, events, labels)
+    tracemalloc.start()
+    for _ in range(3):
+        fast.loss_and_gradient(network, events, labels)
+    peak = tracemalloc.get_traced_memory()[1] / out.nbytes
+    tracemalloc.stop()
+    rates = {"classified images a second": 2000 / seconds["fast.classify"], "encoded images a second": 2000 / seconds["encode_events"],
+             "images a second on the emulated chip": 100 / seconds["Chip.forward, M = 8"]}
+    print(f"\nsparse products alone   {1e3 * seconds['sparse products alone']:.2f} ms of a loss and gradient at T = 20")
+    for name, value in rates.items():
+        print(f"{name:38}{value:12,.0f}")
+    print(f"memory that a further step takes on top of the kept arrays   {peak:.2f} arrays of (T, B, N)")
+    return {"seconds": seconds, **rates, "peak_arrays": peak}
+
+
+def main():
+    """Run everything, print the tables, and write the JSON file if one is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=50, help="how often each contestant runs (default: 50)")
+    parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
+    chosen = parser.parse_args()
+    results = {"python": platform.python_version(), "numpy": np.__version__, "refsnn": refsnn.__version__, "machine": platform.machine(),
+               "rounds": chosen.rounds, "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
+    print()
+    results |= {"growth": growth(chosen.rounds), "parts": own_parts(chosen.rounds)}
+    if chosen.json:
+        with open(chosen.json, "w", encoding="utf-8") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
