@@ -50,7 +50,8 @@ def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), sur
 def recorded_events(network, events, trace):
     """The Events of every spiking layer of a recorded trace, checked as check_trace does."""
     check_trace(trace, network.layers, np.broadcast_to(events.values.dtype.type(0), events.shape))
-    return [Events.of(np.abs(recorded.spikes)) for recorded in trace[:-1]]
+    # a zero with a sign, of which Events.of makes nothing, is a zero
+    return [Events.of(recorded.spikes) or Events.of(np.abs(recorded.spikes)) for recorded in trace[:-1]]
 
 
 def run(network, events, noise=None):
@@ -79,7 +80,10 @@ def integrate_back(g, alpha, beta):
 
 
 def filter_in_place(rows, decays):
-    """rows[i] += decay rows[i-1] for i = 1, 2, .., for one decay and then the other; rows (n, B, N), decays () or (N,)."""
+    """rows[i] += decay rows[i-1] for i = 1, 2, .., for one decay and then the other; rows (n, B, N), decays () or (N,).
+
+    The last two axes of rows must lie together in memory, so that they can be seen as one.
+    """
     try:
         from scipy.linalg.blas import daxpy, saxpy
     except ImportError:
@@ -90,7 +94,7 @@ def filter_in_place(rows, decays):
                 rows[i] += decay * rows[i - 1]
         return
     # axpy adds a multiple of one array to another in a single pass, where numpy needs two
-    add, columns = saxpy if rows.dtype == np.float32 else daxpy, rows.reshape(len(rows), -1, copy=False)
+    add, columns = saxpy if rows.dtype == np.float32 else daxpy, rows.reshape(len(rows), -1)
     for part in np.array_split(columns, -(-columns.shape[1] // AXPY_LENGTH), axis=1):
         for decay in map(float, decays):
             for i in range(1, len(part)):

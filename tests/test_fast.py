@@ -154,3 +154,10 @@ def test_bad_traces_labels_and_options_are_refused():
         fast.loss_and_gradient(network, x, labels, trace, noise=np.zeros((20, 20, 5)))
     noise = np.random.default_rng(0).normal(size=(20, 20, 5))
     assert_close(fast.forward(network, x, noise)[-1].membrane, refsnn.forward(network, x, noise)[-1].membrane, 1e-12)
+
+
+def test_a_negative_zero_in_a_recorded_trace_is_no_spike():
+    network, x, labels = busy()
+    trace = refsnn.forward(network, x)
+    negative = (refsnn.Trace(trace[0].membrane, np.where(trace[0].spikes == 0, -0.0, trace[0].spikes)), trace[1])
+    assert fast.loss_and_gradient(network, x, labels, negative)[0] == fast.loss_and_gradient(network, x, labels, trace)[0]

@@ -27,12 +27,11 @@ MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes t
 def leap(circuits, grid, shape, drive, kicks=None):
     """walk for a layer driven on the time steps only, without recurrence: same arguments and results."""
     dtype, M, N = circuits.weights.dtype, grid.substeps, shape[1]
-    U, I_exc, I_inh, rise, part = (np.zeros(shape, dtype) for _ in range(5))               # (B, N)
+    U, I_exc, I_inh, part = (np.zeros(shape, dtype) for _ in range(4))                     # (B, N)
     held, release = np.zeros(0, int), np.zeros(shape[0] * N, int)      # neurons in their refractory time; grid point at which it ends
     samples, spikes = buffers.take((grid.steps, *shape), dtype), []                        # (T, B, N)
     whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
     stretches = Stretches(circuits, grid)
-    highest, least = stretches.bound_of_rise()
     for k in range(grid.steps):
         # input
         I_exc += drive[0][k]
@@ -41,13 +40,8 @@ def leap(circuits, grid, shape, drive, kicks=None):
         np.multiply(U, late.b, out=samples[k])
         samples[k] += np.multiply(I_exc, late.c_exc, out=part)
         samples[k] += np.multiply(I_inh, late.c_inh, out=part)
-        # who may cross: max(0, U) + highest max(0, I_exc + least I_inh) comes near the threshold; or is held
-        np.multiply(I_inh, least, out=rise)
-        rise += I_exc
-        np.maximum(rise, 0, out=rise)
-        rise *= highest
-        rise += np.maximum(U, 0, out=part)
-        near = rise > stretches.firing.threshold - dtype.type(MARGIN)
+        # who may cross, or is held
+        near = stretches.near(U, I_exc, I_inh)                                             # (B, N)
         near.reshape(-1)[held] = True
         near = np.flatnonzero(near)                                                        # (n,)
         state = [array.reshape(-1)[near] for array in (U, I_exc, I_inh)]
@@ -81,15 +75,21 @@ class Stretches:
         self.firing = Firing.on(grid, circuits)
         self.steps = Step.over(np.arange(grid.substeps + 1)[:, None] * grid.h, circuits, grid.h)   # fields (M+1, N)
         self.sampled, _ = late_sampling(circuits, grid)                                    # (N,)
-
-    def bound_of_rise(self):
-        """What bounds the rise of U within a time step: (highest, least), (N,) each, so that it is at most highest max(0, I_exc + least I_inh).
-
-        After m grid steps the currents have added c_exc I_exc + c_inh I_inh; as I_inh <= 0, that is at most c_exc (I_exc + least
-        I_inh) with the least c_inh / c_exc of all m.
-        """
         c_exc, c_inh = self.steps.c_exc[1:], self.steps.c_inh[1:]                          # (M, N)
-        return c_exc.max(axis=0), (c_inh / c_exc).min(axis=0)
+        self.highest, self.least = c_exc.max(axis=0), (c_inh / c_exc).min(axis=0)          # (N,)
+
+    def near(self, U, I_exc, I_inh):
+        """Which neurons may cross within the time step that begins so: a bound of their membranes comes near the threshold. (B, N), boolean.
+
+        After m grid steps U is b U + c_exc I_exc + c_inh I_inh. As I_inh <= 0, that is at most max(0, U) + c_exc (I_exc + least I_inh)
+        with the least c_inh / c_exc of all m, and at most max(0, U) + highest max(0, I_exc + least I_inh).
+        """
+        bound = self.least * I_inh                                                         # (B, N)
+        bound += I_exc
+        np.maximum(bound, 0, out=bound)
+        bound *= self.highest
+        bound += np.maximum(U, 0)
+        return bound > self.firing.threshold - U.dtype.type(MARGIN)
 
     def run(self, unit, state, begin, sample):
         """Run neurons `unit` (n,) from U, I_exc, I_inh = state; begin (n,): the grid point at which each is free, 0 unless held.
