@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refsnn import Chip, Layer, Network, Variation
+from refsnn import Chip, Layer, Network, RangeError, Variation
 from refsnn.verify.convergence import chip_run, errors, exact_run, example, main
 
 
@@ -50,3 +50,9 @@ def test_the_table_is_printed(capsys, monkeypatch):
     monkeypatch.setattr("refsnn.verify.convergence.errors", lambda *arguments: found)
     main()
     assert capsys.readouterr().out.count("\n") == 7
+
+
+def test_a_chip_that_samples_late_cannot_be_compared():
+    chip, network, x = example(2)
+    with pytest.raises(RangeError, match="sample_offset"):
+        errors(replace(chip, sample_offset=0.5), network, x)
