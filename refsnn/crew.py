@@ -7,10 +7,12 @@ as long as the crew lasts; threads would wait for each other, since most of nump
 import os
 from contextlib import contextmanager
 from multiprocessing import get_context
-from signal import SIG_IGN, SIGINT, signal
+from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 
 from refsnn.errors import DataError
 
+DIED = ("a process that shared the work has died; --resume goes on, with --workers 1 in this process alone. (A script that trains with more workers "
+        "needs `if __name__ == \"__main__\":`, for its processes import it.)")
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -25,13 +27,10 @@ class Crew:
 
         Raises DataError where a process has died.
         """
-        try:
-            for pipe in filter(None, self.pipes):
-                pipe.send((method, arguments))
-            here = [None if pipe else attempt(shard, method, arguments) for shard, pipe in zip(self.shards, self.pipes)]
-            answers = [pipe.recv() if pipe else own for own, pipe in zip(here, self.pipes)]
-        except (EOFError, ConnectionError):
-            raise DataError("a process that shared the work has died; go on with --resume, with --workers 1 in this process alone") from None
+        for pipe in filter(None, self.pipes):
+            send(pipe, (method, arguments))
+        here = [None if pipe else attempt(shard, method, arguments) for shard, pipe in zip(self.shards, self.pipes)]
+        answers = [receive(pipe) if pipe else own for own, pipe in zip(here, self.pipes)]
         for failed, result in answers:
             if failed:
                 raise result
@@ -49,16 +48,16 @@ def attempt(shard, method, arguments):
 @contextmanager
 def crew_of(shards, workers):
     """A Crew in this process for one worker, else with one process a shard: this one then only passes on what they need."""
-    others = [] if workers == 1 else shards
-    context, processes, pipes = get_context("spawn"), [], []
+    processes, pipes = [], []
     try:
-        with one_blas_thread():
-            for shard in others:
-                pipe, theirs = context.Pipe()
-                processes.append(context.Process(target=serve, args=(shard, theirs), daemon=True))
-                processes[-1].start()
-                theirs.close()
-                pipes.append(pipe)
+        if workers > 1:
+            with one_blas_thread():
+                for shard in shards:
+                    pipe, process = started()
+                    processes.append(process)
+                    pipes.append(pipe)
+            for shard, pipe in zip(shards, pipes):
+                send(pipe, shard)
         yield Crew(shards, pipes or [None] * len(shards))
     finally:
         for pipe in pipes:
@@ -68,18 +67,44 @@ def crew_of(shards, workers):
             process.kill()           # for one in the middle of a call that nobody waits for
 
 
-def serve(shard, pipe):
-    """Answer calls until the other end of the pipe is closed, as it is when that process dies in whatever way."""
-    signal(SIGINT, SIG_IGN)          # Ctrl-C reaches every process of a terminal; the first one decides what becomes of it
-    while True:
-        try:
-            method, arguments = pipe.recv()
-        except (EOFError, ConnectionError):
-            return
-        try:
-            pipe.send(attempt(shard, method, arguments))
-        except ConnectionError:
-            return
+def started():
+    """A new process that serves: (the pipe to it, the process). Ctrl-C does not reach it: it is for the first process to say what becomes of it."""
+    context = get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    blocked = pthread_sigmask(SIG_BLOCK, [SIGINT])       # the process inherits this, from its first instruction on
+    try:
+        process.start()
+    finally:
+        pthread_sigmask(SIG_SETMASK, blocked)
+        theirs.close()               # so that the pipe ends when the process does
+    return pipe, process
+
+
+def send(pipe, message):
+    """Send to a process. Raises DataError where it has died."""
+    try:
+        pipe.send(message)
+    except OSError:
+        raise DataError(DIED) from None
+
+
+def receive(pipe):
+    """Receive from a process. Raises DataError where it has died."""
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        raise DataError(DIED) from None
+
+
+def serve(pipe):
+    """Receive a shard, then answer calls until the other end of the pipe is closed, as it is when that process dies in whatever way."""
+    try:
+        shard = pipe.recv()
+        while True:
+            pipe.send(attempt(shard, *pipe.recv()))
+    except (EOFError, OSError):
+        return
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Buffers(local):
     """
 
     KEPT = 12
+    LARGEST, TOTAL = 2**26, 2**28      # bytes of one array that is kept, and of all
 
     def __init__(self):
         self.arrays = []
@@ -33,9 +34,12 @@ class Buffers(local):
             if self.arrays[index].shape == shape and self.arrays[index].dtype == dtype and getrefcount(self.arrays[index]) == 2:
                 self.arrays.append(self.arrays.pop(index))
                 return self.arrays[-1]
-        self.arrays.append(np.empty(shape, dtype))
-        del self.arrays[:-self.KEPT]
-        return self.arrays[-1]
+        array = np.empty(shape, dtype)
+        if array.nbytes <= self.LARGEST:
+            self.arrays.append(array)
+        while len(self.arrays) > self.KEPT or sum(kept.nbytes for kept in self.arrays) > self.TOTAL:
+            del self.arrays[0]
+        return array
 
 
 buffers = Buffers()
@@ -107,7 +111,7 @@ def input_events(network, x, noise=None):
     """
     check_type("network", network, Network)
     W = network.layers[0].W
-    fits = len(getattr(x, "shape", ())) == 3 and x.shape[0] > 1 and x.shape[2] == W.shape[0] and noise is None
+    fits = len(getattr(x, "shape", ())) == 3 and x.shape[0] > 1 and x.shape[1] > 0 and x.shape[2] == W.shape[0] and noise is None
     if isinstance(x, Events):
         if not (fits and x.values.dtype == W.dtype):
             check_input(network, np.broadcast_to(x.values.dtype.type(0), x.shape), noise)

@@ -23,6 +23,7 @@ from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
 AXPY_LENGTH = 9000    # OpenBLAS shares longer ones among its threads, and waking them costs more than the sum
+GEMM_SIZE = 200_000   # multiplications of one matrix product: it shares larger ones as well, and then rounds as the number of threads will have it
 
 
 def forward(network, x, noise=None):
@@ -189,7 +190,10 @@ def adjoint(layer, trace, gS, lam_above, W_above, surrogate):
     slope, W_back = V.dtype.type(surrogate.slope), np.ascontiguousarray(W_above.T)
     lam = buffers.take(V.shape, V.dtype)                                 # (T, B, N)
     lam[-1] = 0
-    np.matmul(lam_above[1:].reshape(-1, len(W_back)), W_back, out=lam[:-1].reshape(-1, lam.shape[2]))
+    rows = max(1, GEMM_SIZE // W_back.size)
+    for first in range(0, lam.shape[1], rows):
+        part = slice(first, first + rows)
+        np.matmul(lam_above[1:, part], W_back, out=lam[:-1, part])
     height = buffers.take(V.shape[1:], V.dtype)                          # (B, N) 1 / sigma'
     for t in range(len(V) - 1, 0, -1):
         # sigma' = 1 / (slope |V - theta| + 1)^2, and 1 where the rule is spike-aware and a spike was recorded
@@ -197,7 +201,7 @@ def adjoint(layer, trace, gS, lam_above, W_above, surrogate):
         np.abs(height, out=height)
         height *= slope
         if surrogate.spike_aware:
-            height *= S[t] == 0
+            np.copyto(height, 0, where=S[t] != 0)
         height += 1
         height *= height
         lam[t] += gS

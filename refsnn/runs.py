@@ -49,13 +49,13 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
     where the recipe or the data is not that of the run to be resumed.
     """
     check_type("recipe", recipe, Recipe)
+    check_count("workers", workers, high=1024)
     report = report or Silence()
     dataset = load(recipe.data)
     data = split(recipe, dataset)
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
-    check_count("workers", workers, high=1024)
-    with claimed(folder) as folder, crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew:
+    with crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew, claimed(folder) as folder:
         if resume:
             saved, progress = newest_checkpoint(folder, report)
             require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)

@@ -65,6 +65,8 @@ class Recipe:
         check_choice("schedule", self.schedule, ("cosine", "exponential"))
         Variation.named(self.variation)
         check_type("calibrate", self.calibrate, bool)
+        if self.calibrate and self.substrate != "chip":
+            raise RangeError("calibrate is for substrate chip; the ideal model has nothing to calibrate")
         if not isinstance(self.data, str) or not self.data:
             raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
         if not isinstance(self.hidden, (list, tuple)) or not self.hidden:

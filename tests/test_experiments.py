@@ -2,6 +2,10 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -74,7 +78,6 @@ def test_a_folder_of_another_sweep_or_of_other_data_is_refused(base, tmp_path):
         sweep({"one": replace(base, rate=1e-3)}, [0], tmp_path, Serial())
     arrays = read_npz(data)
     data.write_bytes(npz_bytes(arrays | {"train_images": arrays["train_images"][::-1]}))
-    sweeping.load_once.cache_clear()
     with pytest.raises(RangeError, match="data_sha256"):
         sweep({"one": base}, [0], tmp_path, Serial())
 
@@ -162,3 +165,44 @@ def test_bad_arguments_are_one_line(arguments, capsys, tmp_path, monkeypatch):
 def test_an_unknown_experiment_is_named(base, tmp_path):
     with pytest.raises(RangeError, match="nonsense"):
         reproduce("nonsense", base, [0], tmp_path, Serial())
+
+
+def started_sweep(base, folder):
+    """A sweep of long runs in a process group of its own, with two workers at work."""
+    command = [sys.executable, "-m", "refsnn", "reproduce", "ablation", "--out", str(folder), "--data", base.data, "--hidden", "20", "--batch", "50",
+               "--epochs", "9999", "--substeps", "1", "--seeds", "0", "--workers", "2"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(list(folder.glob("*/*/checkpoint-*.npz"))) >= 2)
+    return process
+
+
+def wait_for(condition, seconds=60):
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+def group_is_gone(group):
+    """Whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_a_sweep_that_is_interrupted_ends_with_one_line(base, tmp_path):
+    process = started_sweep(base, tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, 2) and len(errors.strip().splitlines()) == 1, errors
+    wait_for(lambda: group_is_gone(process.pid))
+
+
+def test_a_sweep_that_is_killed_leaves_no_process_behind(base, tmp_path):
+    process = started_sweep(base, tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: group_is_gone(process.pid))

@@ -368,3 +368,20 @@ def test_the_command_line_trains_reports_and_numbers_its_folders(few_images, tmp
     assert sorted(path.name for path in Path("refsnn-runs").iterdir()) == ["001", "002"]
     results = [json.loads(Path(f"refsnn-runs/{run}/results.json").read_text()) for run in ("001", "002")]
     assert results[0]["recipe"]["hidden"] == [20, 10] and results[0]["history"] == results[1]["history"]
+
+
+def test_the_results_do_not_depend_on_the_threads_of_blas(tmp_path):
+    for threads, workers in ((2, 1), (1, 2)):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads), "PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
+        command = [sys.executable, "-c", "import sys; from refsnn.__main__ import main; sys.exit(main(sys.argv[1:]))",
+                   "train", "--epochs", "1", "--substeps", "1", "--holdout", "9000", "--workers", str(workers), "--out", str(tmp_path / str(threads))]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert_same_run(tmp_path / "1", tmp_path / "2")
+
+
+def test_a_script_that_its_processes_cannot_import_gets_an_error(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from refsnn.runs import train\nfrom refsnn.training import Recipe\ntrain(Recipe(epochs=1, substeps=1), 'run', workers=2)\n")
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])},
+                          capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "__main__" in done.stderr.splitlines()[-1] and not (tmp_path / "run").exists()

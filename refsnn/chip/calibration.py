@@ -173,7 +173,8 @@ def relaxation_time(bench, settings):
     x[:8 // inputs, :, :inputs] = 1
     membranes, _ = bench.record(fires_early, x, lsb=weight_of_one(bench, np.inf), refractory=hold)
     rest, mean = resting_level(bench, settings), membranes.mean(axis=1)                    # (N,), (T, N)
-    left = (rest - mean) / (rest - mean[2:].min(axis=0))                                   # (T, N)
+    with np.errstate(invalid="ignore", divide="ignore"):                                   # of a neuron that does not move
+        left = (rest - mean) / (rest - mean[2:].min(axis=0))                               # (T, N)
     used = (left < 0.75) & (left > 0.15) & (np.arange(len(left))[:, None] > mean.argmin(axis=0))
     weight = np.where(used, left, 0) ** 2                                                  # the error of ln(left) goes as 1 / left
     return -1 / slope(neuron.dt * np.arange(len(left))[:, None], np.log(np.where(used, left, 1)), weight)

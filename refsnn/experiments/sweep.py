@@ -6,13 +6,16 @@ A run that is finished is read, one that was stopped goes on, so a sweep that wa
 """
 
 import json
+import os
 import re
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
+from signal import SIG_DFL, SIGINT, signal
+from threading import Thread
 
 import numpy as np
 
@@ -43,11 +46,12 @@ class Runs:
 def sweep(jobs, seeds, folder, executor, note=lambda text: None):
     """Train every Recipe of `jobs`, a dict by label, with every seed: a dict label -> Runs.
 
-    executor: a concurrent.futures.Executor; note: hears a line for each run that is done. Raises what a run raises, once those that are running
-    are done.
+    executor: a concurrent.futures.Executor; note: hears a line for each run that is done. Raises what a run raises; runs that have not begun are
+    then dropped, and those under way go on from their checkpoints when the sweep is repeated.
     """
     if len(set(seeds)) < len(seeds) or not seeds:
         raise RangeError(f"seeds are {list(seeds)}; there must be one or more, each once")
+    load_once.cache_clear()
     recipes = {(label, seed): replace(jobs[label], seed=seed) for label in jobs for seed in seeds}
     check(recipes.values())
     places = {(label, seed): Path(folder) / re.sub(r"[^\w=.+-]+", "-", label) / f"seed-{seed}" for label, seed in recipes}
@@ -67,9 +71,11 @@ def sweep(jobs, seeds, folder, executor, note=lambda text: None):
             future.result()
     except BrokenExecutor:
         raise DataError("a process of the sweep has died; the same command goes on from what is done") from None
-    finally:
-        for future in waiting.values():
-            future.cancel()
+    except BaseException:
+        if not isinstance(executor, ProcessPoolExecutor):        # whose processes are ended by `processes`
+            for future in waiting.values():
+                future.cancel()
+        raise
     return {label: Runs(tuple(waiting[label, seed].result() for seed in seeds), tuple(places[label, seed] for seed in seeds)) for label in jobs}
 
 
@@ -116,11 +122,22 @@ def processes(workers):
     if workers == 1:
         yield Serial()
         return
-    with one_blas_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
+    others = set(active_children())
+    with one_blas_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_with_parent) as executor:
         try:
             yield executor
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            for process in active_children():    # their runs go on from their checkpoints next time
+            for process in set(active_children()) - others:      # their runs go on from their checkpoints next time
                 process.terminate()
             raise
+
+
+def leave_with_parent():
+    """End this process as soon as the one that started it has ended, and at once with Ctrl-C, which reaches both."""
+    def wait():
+        """Wait for the parent's end."""
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
+    signal(SIGINT, SIG_DFL)
