@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from troublesome import die
 
 import refsnn.experiments.sweep as sweeping
 from refsnn import DataError, RangeError, ShapeError, Variation
@@ -99,10 +100,6 @@ def test_what_cannot_run_is_found_before_anything_runs(jobs, seeds, error, base,
     with pytest.raises(error):
         sweep(jobs(base), seeds, tmp_path, Serial())
     assert not list(tmp_path.iterdir())
-
-
-def die(recipe, folder):
-    os._exit(3)
 
 
 def test_a_process_that_dies_is_an_error_of_ours(base, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from troublesome import Troublesome
 
 import refsnn
 from refsnn import DataError, DtypeError, RangeError
@@ -275,24 +276,6 @@ def test_the_results_do_not_depend_on_the_number_of_processes(small, changes, tm
         train(recipe, tmp_path / str(workers), workers=workers)
     assert_same_run(tmp_path / "1", tmp_path / "2")
     assert_same_run(tmp_path / "1", tmp_path / "4")
-
-
-class Troublesome:
-    """A shard that can fail or go away."""
-
-    def __init__(self, number):
-        self.number = number
-
-    def add(self, value):
-        return self.number + value
-
-    def fail(self, number):
-        if self.number == number:
-            raise RangeError(f"shard {number} failed")
-
-    def leave(self):
-        if self.number:
-            os._exit(3)
 
 
 def test_a_crew_gives_results_in_order_and_passes_failures_on():
