@@ -117,10 +117,10 @@ def own_parts(rounds):
     """The floor of the sparse products, inference, the chip, encoding: seconds, and rates."""
     network, data, rng = network_of(), load(), np.random.default_rng(0)
     batches = [encode_events(data.test_images[first:first + 100], dtype=np.float32) for first in range(0, 2000, 100)]
-    events, out = batches[0], np.empty((20, 100, 246), np.float32)
+    events, out, dW = batches[0], np.zeros((2000, 246), np.float32), np.zeros((256, 246), np.float32)
     chip = refsnn.Chip.sample(rng, network)
     seconds = interleaved({
-        "sparse products alone": lambda: (events.times(network.layers[0].W, out), events.gradient(out)),
+        "sparse products alone": lambda: (events.add_product(slice(0, len(out)), network.layers[0].W, out), events.add_outer(slice(0, len(out)), out, dW)),
         "fast.classify": lambda: [fast.classify(network, each) for each in batches],
         "encode_events": lambda: encode_events(data.train_images[:2000], dtype=np.float32),
         "Chip.forward, M = 8": lambda: chip.forward(network, events, rng),

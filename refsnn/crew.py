@@ -1,7 +1,12 @@
-"""Processes that share the work of an epoch: the same method called on every shard, the results in the order of the shards.
+"""Two processes that train together: both run the same loop, each on its own shards, and after every batch they exchange what they found.
 
-One process calls them one after another. More processes are started afresh ("spawn"), with one thread of BLAS each, and hold their shards for
-as long as the crew lasts; threads would wait for each other, since most of numpy's calls here take some microseconds only.
+    member.train_epoch(exchange, ...)   in this process   |   the same call in the other
+        parts = own shards' arrays                        |       parts = its shards' arrays
+        all   = exchange(parts)          <-- arrays through shared memory, "ready" through a pipe -->
+        update of the weights from all, in the order of the shards: the same bits on both sides
+
+So weights travel once an epoch. The other process is started afresh ("spawn"), with one thread of BLAS, and ends with the pipe, however this process
+ends. Threads instead of processes would wait for each other: most of numpy's calls here take some microseconds only.
 """
 
 import os
@@ -9,102 +14,133 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
 
+import numpy as np
+
 from refsnn.errors import DataError
 
 DIED = ("a process that shared the work has died; --resume goes on, with --workers 1 in this process alone. (A script that trains with more workers "
         "needs `if __name__ == \"__main__\":`, for its processes import it.)")
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+READY, RETURNED = "ready", "returned"     # what one process tells the other; anything else is the exception that has stopped it
 
 
 class Crew:
-    """Shards, all in this process or each in one of its own; made by `crew_of`."""
+    """This process's member and, where there is a pipe, another process with the other one; made by `crew_of`."""
 
-    def __init__(self, shards, pipes):
-        self.shards, self.pipes = shards, pipes      # pipes: one a shard, None for a shard of this process
+    def __init__(self, member, pipe=None, mailbox=None):
+        self.member, self.pipe, self.mailbox = member, pipe, mailbox
 
     def call(self, method, *arguments):
-        """[shard.method(*arguments) for every shard]; an exception in any of them is raised here, when all have answered.
+        """member.method(exchange, *arguments), in both processes at once; returns what it returns here.
 
-        Raises DataError where a process has died.
+        Raises what it raises in either of them, and DataError where the other process has died.
         """
-        for pipe in filter(None, self.pipes):
-            send(pipe, (method, arguments))
-        here = [None if pipe else attempt(shard, method, arguments) for shard, pipe in zip(self.shards, self.pipes)]
-        answers = [receive(pipe) if pipe else own for own, pipe in zip(here, self.pipes)]
-        for failed, result in answers:
-            if failed:
-                raise result
-        return [result for _, result in answers]
+        if self.pipe is None:
+            return getattr(self.member, method)(lambda parts: parts, *arguments)
+        send(self.pipe, (method, arguments))
+        result = getattr(self.member, method)(self.exchange, *arguments)
+        expect(self.pipe, RETURNED)
+        return result
+
+    def exchange(self, parts):
+        """parts: {number of a shard: its list of arrays}, those of this process -> those of both. The arrays of the other side are good until the
+        next exchange."""
+        place = self.mailbox.next_place()
+        for number, arrays in parts.items():
+            for target, array in zip(place[number], arrays):
+                target[...] = array
+        send(self.pipe, READY)
+        expect(self.pipe, READY)
+        count = len(next(iter(parts.values())))
+        return {number: arrays[:count] for number, arrays in place.items()} | parts
 
 
-def attempt(shard, method, arguments):
-    """Call a method: (False, its result) or (True, its exception)."""
-    try:
-        return False, getattr(shard, method)(*arguments)
-    except Exception as error:  # whatever it is, it is raised again where the call came from
-        return True, error
+class Mailbox:
+    """Shared memory with two places for the arrays of every shard, used in turn: who writes the second has been told that the first was read."""
+
+    def __init__(self, memory, layout, shards):
+        """memory: a RawArray of bytes; layout: arrays of the sizes and dtypes that a shard writes, or fewer of them; shards: their numbers."""
+        self.places, offset = [{number: [] for number in shards} for _ in range(2)], 0
+        for place in self.places:
+            for arrays in place.values():
+                for array in layout:
+                    arrays.append(np.frombuffer(memory, array.dtype, array.size, offset).reshape(array.shape))
+                    offset += array.nbytes
+
+    def next_place(self):
+        """The arrays of every shard, {number: list}, at the place whose turn it is."""
+        self.places.reverse()
+        return self.places[0]
 
 
 @contextmanager
-def crew_of(shards, workers):
-    """A Crew in this process for one worker, else with one process a shard: this one then only passes on what they need."""
-    processes, pipes = [], []
-    try:
-        if workers > 1:
-            with one_blas_thread():
-                for shard in shards:
-                    pipe, process = started()
-                    processes.append(process)
-                    pipes.append(pipe)
-            for shard, pipe in zip(shards, pipes):
-                send(pipe, shard)
-        yield Crew(shards, pipes or [None] * len(shards))
-    finally:
-        for pipe in pipes:
-            pipe.close()             # which ends serve
-        for process in processes:
-            process.join(timeout=5)
-            process.kill()           # for one in the middle of a call that nobody waits for
-
-
-def started():
-    """A new process that serves: (the pipe to it, the process). Ctrl-C does not reach it: it is for the first process to say what becomes of it."""
+def crew_of(members, layout=(), shards=()):
+    """A Crew of one member, or of two, the second in a process of its own. layout, shards: see Mailbox."""
+    if len(members) == 1:
+        yield Crew(members[0])
+        return
+    own, other = members
     context = get_context("spawn")
+    memory = context.RawArray("b", 2 * len(shards) * sum(array.nbytes for array in layout) or 1)
+    pipe, process = started(context, memory)
+    try:
+        send(pipe, (other, layout, shards))
+        yield Crew(own, pipe, Mailbox(memory, layout, shards))
+    finally:
+        pipe.close()                 # which ends serve
+        process.join(timeout=5)
+        process.kill()               # in the middle of a batch that nobody waits for
+
+
+def started(context, memory):
+    """A new process that serves: (the pipe to it, the process). Ctrl-C does not reach it: it is for this process to say what becomes of it."""
     pipe, theirs = context.Pipe()
-    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    process = context.Process(target=serve, args=(theirs, memory), daemon=True)
     blocked = pthread_sigmask(SIG_BLOCK, [SIGINT])       # the process inherits this, from its first instruction on
     try:
-        process.start()
+        with one_blas_thread():
+            process.start()
     finally:
         pthread_sigmask(SIG_SETMASK, blocked)
         theirs.close()               # so that the pipe ends when the process does
     return pipe, process
 
 
+def serve(pipe, memory):
+    """Receive a member, then answer calls until the other end of the pipe is closed, as it is when that process ends in whatever way."""
+    try:
+        member, layout, shards = pipe.recv()
+        crew = Crew(member, pipe, Mailbox(memory, layout, shards))
+        while True:
+            method, arguments = pipe.recv()
+            try:
+                getattr(member, method)(crew.exchange, *arguments)
+            except Exception as error:  # whatever it is, it is raised again on the other side, and ends the crew
+                pipe.send(error)
+                return
+            pipe.send(RETURNED)
+    except (EOFError, OSError):
+        return
+
+
 def send(pipe, message):
-    """Send to a process. Raises DataError where it has died."""
+    """Send to the other process. Raises DataError where it has died."""
     try:
         pipe.send(message)
     except OSError:
         raise DataError(DIED) from None
 
 
-def receive(pipe):
-    """Receive from a process. Raises DataError where it has died."""
+def expect(pipe, word):
+    """Wait until the other process says `word`; raise the exception that it sends instead, and DataError where it has died."""
     try:
-        return pipe.recv()
+        message = pipe.recv()
     except (EOFError, OSError):
         raise DataError(DIED) from None
-
-
-def serve(pipe):
-    """Receive a shard, then answer calls until the other end of the pipe is closed, as it is when that process dies in whatever way."""
-    try:
-        shard = pipe.recv()
-        while True:
-            pipe.send(attempt(shard, *pipe.recv()))
-    except (EOFError, OSError):
-        return
+    if isinstance(message, Exception):
+        raise message
+    if message != word:
+        raise DataError(f"a process that shared the work said {message!r} where {word!r} was due")
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def check_same_dtype(name, array, dtype, owner="the network's weights"):
 
 def check_binary(name, array):
     """Raise unless every element of `array` is exactly 0 or 1."""
-    if np.count_nonzero(array) != np.count_nonzero(array == 1):
+    if np.count_nonzero(array != 0) != np.count_nonzero(array == 1):
         where = tuple(int(i) for i in np.argwhere((array != 0) & (array != 1))[0])
         raise RangeError(f"{name} must hold 0 and 1 only, but {name}{list(where)} = {array[where]}")
 

@@ -4,6 +4,7 @@ Works with numpy alone; with scipy the products are sparse, and faster by an ord
 """
 
 from dataclasses import dataclass
+from functools import cache
 from sys import getrefcount
 from threading import local
 
@@ -21,7 +22,7 @@ class Buffers(local):
     it: every page is mapped and zeroed. So take() looks for one that it gave out before and that only it still knows.
     """
 
-    KEPT = 12
+    KEPT = 40
     LARGEST, TOTAL = 2**26, 2**28      # bytes of one array that is kept, and of all
 
     def __init__(self):
@@ -45,11 +46,26 @@ class Buffers(local):
 buffers = Buffers()
 
 
+SLICE = 2**17    # bytes of one (b, N) array: five of them and the weights fit into 1 MB of cache
+
+
+def parts(B, N, dtype):
+    """Slices that cut a batch of B into equal parts with at most SLICE bytes of (b, N) each."""
+    count = min(B, -(-B * N * np.dtype(dtype).itemsize // SLICE))
+    edges = [B * i // count for i in range(count + 1)]
+    return [slice(first, last) for first, last in zip(edges, edges[1:])]
+
+
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Binary spikes (T, B, M) as a list: row pointers (T B + 1,) and columns (E,), int32, rows being t B + b; values (E,), all 1."""
+    """Binary spikes (T, B, M) as a list: where they lie, `indices` (E,), ascending and flat into (T, B, M); and the same by rows.
+
+    A row is one sample in one time step: row t B + b has the columns[pointers[row]:pointers[row + 1]]. pointers (T B + 1,) and columns
+    (E,) are int32; values (E,), all 1, has the dtype.
+    """
 
     shape: tuple
+    indices: np.ndarray
     pointers: np.ndarray
     columns: np.ndarray
     values: np.ndarray
@@ -60,48 +76,58 @@ class Events:
         flat = np.ascontiguousarray(x).reshape(-1)
         bits = flat.view(f"u{x.itemsize}")           # compared as integers, which is faster and takes NaN for what it is
         indices = np.flatnonzero(np.not_equal(bits, 0, out=buffers.take(bits.shape, bool)))
-        return cls.at(indices, x.shape, x.dtype) if (flat[indices] == 1).all() else None
+        return cls.listed(indices, x.shape, x.dtype) if (flat[indices] == 1).all() else None
 
     @classmethod
-    def at(cls, indices, shape, dtype):
+    def listed(cls, indices, shape, dtype):
         """The events at ascending flat indices (E,) into (T, B, M)."""
         T, B, M = shape
-        pointers = np.searchsorted(indices, np.arange(T * B + 1) * M).astype(np.int32)
-        return cls(shape, pointers, (indices % M).astype(np.int32), np.ones(len(indices), dtype))
-
-    def indices(self):
-        """The flat indices into (T, B, M): (E,), ascending."""
-        rows = np.repeat(np.arange(len(self.pointers) - 1), np.diff(self.pointers))
-        return rows * self.shape[2] + self.columns
+        rows, columns = np.divmod(indices, M)
+        pointers = np.zeros(T * B + 1, np.int32)
+        np.cumsum(np.bincount(rows, minlength=T * B), out=pointers[1:])
+        return cls(shape, indices, pointers, columns.astype(np.int32), np.ones(len(indices), dtype))
 
     def per_sample(self):
         """How often each unit spikes in each sample, sum over t: (B, M)."""
         _, B, M = self.shape
-        return np.bincount(self.indices() % (B * M), minlength=B * M).astype(self.values.dtype).reshape(B, M)
+        return np.bincount(self.indices % (B * M), minlength=B * M).astype(self.values.dtype).reshape(B, M)
 
     def dense(self):
         """x (T, B, M), 0.0 or 1.0."""
         x = np.zeros(self.shape, self.values.dtype)
-        x.reshape(-1)[self.indices()] = 1
+        x.reshape(-1)[self.indices] = 1
         return x
 
-    def times(self, W, out):
-        """x[t] W for the first time steps, as many as out (n, B, N) has, into out."""
-        routines, (_, B, M), (n, _, N) = sparse_routines(), self.shape, out.shape
-        if routines is None:
-            np.matmul(self.dense()[:n], W, out=out)
-            return
-        out[:] = 0
-        routines.csr_matvecs(n * B, M, N, self.pointers[:n * B + 1], self.columns, self.values, W.reshape(-1), out.reshape(-1))
+    def rows(self, t, samples):
+        """The rows of some samples, a slice of the batch, in time step t: a slice of the T B rows."""
+        first = t * self.shape[1]
+        return slice(first + samples.start, first + samples.stop)
 
-    def gradient(self, lam):
-        """sum over t = 0 .. T-2 of x[t]^T lam[t+1]: lam (T, B, N) -> (M, N). SPEC E10."""
-        routines, (T, B, M), N = sparse_routines(), self.shape, lam.shape[2]
+    def at(self, rows):
+        """Where the spikes of some rows lie: flat indices into (n, M)."""
+        return self.indices[self.pointers[rows.start]:self.pointers[rows.stop]] - rows.start * self.shape[2]
+
+    def dense_rows(self, rows):
+        """Some rows of x (T B, M), 0.0 or 1.0: (n, M)."""
+        x = np.zeros((rows.stop - rows.start, self.shape[2]), self.values.dtype)
+        x.reshape(-1)[self.at(rows)] = 1
+        return x
+
+    def add_product(self, rows, W, out):
+        """Add x[rows] W to out (n, N), which lies in memory without gaps, as W (M, N) does; x (T B, M), rows: a slice. SPEC E1."""
+        routines, pointers = sparse_routines(), self.pointers[rows.start:rows.stop + 1]
         if routines is None:
-            return self.dense()[:-1].reshape(-1, M).T @ lam[1:].reshape(-1, N)
-        dW, rows = np.zeros((M, N), lam.dtype), (T - 1) * B
-        routines.csc_matvecs(M, rows, N, self.pointers[:rows + 1], self.columns, self.values, lam[1:].reshape(-1), dW.reshape(-1))
-        return dW
+            out += self.dense_rows(rows) @ W
+        elif pointers[0] < pointers[-1]:
+            routines.csr_matvecs(len(out), *W.shape, pointers, self.columns, self.values, W.reshape(-1), out.reshape(-1))
+
+    def add_outer(self, rows, lam, out):
+        """Add x[rows]^T lam to out (M, N), which lies in memory without gaps, as lam (n, N) does; x (T B, M), rows: a slice. SPEC E10."""
+        routines, pointers = sparse_routines(), self.pointers[rows.start:rows.stop + 1]
+        if routines is None:
+            out += self.dense_rows(rows).T @ lam
+        elif pointers[0] < pointers[-1]:
+            routines.csc_matvecs(len(out), *lam.shape, pointers, self.columns, self.values, lam.reshape(-1), out.reshape(-1))
 
 
 def input_events(network, x, noise=None):
@@ -129,9 +155,10 @@ def encode_events(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
     bins = pixel_bins(images, steps, dt, tau_in, dtype)                          # (B, M)
     B, M = bins.shape
     spiking = np.flatnonzero(bins < steps)                                       # (E,) into (B, M)
-    return Events.at(np.sort(bins.reshape(-1)[spiking] * (B * M) + spiking), (steps, B, M), dtype)
+    return Events.listed(np.sort(bins.reshape(-1)[spiking] * (B * M) + spiking), (steps, B, M), dtype)
 
 
+@cache
 def sparse_routines():
     """The inner routines of scipy's sparse products, or None without them.
 

@@ -1,29 +1,26 @@
 """The fast twin of refsnn.spec: forward and loss_and_gradient with the same names, arguments and results, and events for spikes.
 
-What makes it fast, in the order of what it gains:
+The loops over time are those of the specification. What makes them fast, in the order of what it gains:
 
 - input and hidden spikes are few, so products with them are sparse (refsnn.events);
-- arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events);
-- only neurons whose membrane, were there no reset, crosses the threshold are looked at for spikes;
-- a filter's step, y <- y + a x, is one pass over the arrays with axpy of BLAS, where numpy needs two.
+- a batch is run in parts whose (b, N) arrays stay in a core's cache over all time steps, each step in place;
+- the backward loop adds each time step to dW while its lamI is at hand, and keeps no adjoint of the lowest layer;
+- arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
-Everything else is one pass of numpy over (B, N) at a time, in place. One thread: the passes are too short to be shared, see the
-README. Recurrent layers take spec's own loops. Equal to spec under test, but for the order of sums: a membrane within rounding of
-its threshold may spike in one and not in the other.
+One thread: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
+order of sums: a membrane within rounding of its threshold may spike in one and not in the other.
 """
 
 import numpy as np
 
 from refsnn.errors import RangeError, check_labels, check_type
-from refsnn.events import Events, buffers, input_events
-from refsnn.spec.bptt import LayerGradient, spike_adjoint, spiking_adjoint
+from refsnn.events import Events, buffers, input_events, parts
+from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
-from refsnn.spec.neuron import lif_step
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
-AXPY_LENGTH = 9000    # OpenBLAS shares longer ones among its threads, and waking them costs more than the sum
-GEMM_SIZE = 200_000   # multiplications of one matrix product: it shares larger ones as well, and then rounds as the number of threads will have it
+GEMM_SIZE = 2**18    # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
 def forward(network, x, noise=None):
@@ -59,7 +56,7 @@ def run(network, events, noise=None):
     """The ideal model, free: (one Trace a layer, the Events of every spiking layer). SPEC E1-E4."""
     trace, spikes = [], []
     for layer in network.layers[:-1]:
-        recorded, events = (run_spiking if layer.R is None else run_recurrent)(events, layer)
+        recorded, events = run_spiking(events, layer)
         trace.append(recorded)
         spikes.append(events)
     readout = run_readout(events, network.layers[-1])
@@ -68,90 +65,56 @@ def run(network, events, noise=None):
     return (*trace, Trace(readout)), spikes
 
 
-def integrate(V, alpha, beta):
-    """From the drive in V[1:] (T-1, B, N) to the membrane without reset, in place: two filters of first order. SPEC E1, E2."""
-    V[0] = 0
-    filter_in_place(V[1:], (alpha, beta))
-
-
-def integrate_back(g, alpha, beta):
-    """The adjoint of integrate: from g (T, B, N), what enters each lamV[t], to lamI, in place; entry 0 becomes 0. SPEC E8, E9."""
-    filter_in_place(g[:0:-1], (beta, alpha))
-    g[0] = 0
-
-
-def filter_in_place(rows, decays):
-    """rows[i] += decay rows[i-1] for i = 1, 2, .., for one decay and then the other; rows (n, B, N), decays () or (N,).
-
-    The last two axes of rows must lie together in memory, so that they can be seen as one.
-    """
-    try:
-        from scipy.linalg.blas import daxpy, saxpy
-    except ImportError:
-        saxpy = None
-    if saxpy is None or any(decay.ndim for decay in decays):
-        for decay in decays:
-            for i in range(1, len(rows)):
-                rows[i] += decay * rows[i - 1]
-        return
-    # axpy adds a multiple of one array to another in a single pass, where numpy needs two
-    add, columns = saxpy if rows.dtype == np.float32 else daxpy, rows.reshape(len(rows), -1)
-    for part in np.array_split(columns, -(-columns.shape[1] // AXPY_LENGTH), axis=1):
-        for decay in map(float, decays):
-            for i in range(1, len(part)):
-                add(part[i - 1], part[i], a=decay)
-
-
 def run_spiking(events, layer):
-    """spec.neuron.run_spiking without recurrence: (Trace, Events). SPEC E1-E3."""
-    V, indices = spike(events, layer)
+    """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
+    V, own = spike(events, layer, kept=events.shape[0])
     S = buffers.take(V.shape, V.dtype)                                   # (T, B, N)
     S[:] = 0
-    S.reshape(-1)[indices] = 1
-    return Trace(V, S), Events.at(indices, V.shape, V.dtype)
+    S.reshape(-1)[own.indices] = 1
+    return Trace(V, S), own
 
 
-def spike(events, layer):
-    """The membranes (T, B, N) of a layer without recurrence, and the flat indices (E,) into them at which it spikes. SPEC E1-E3.
-
-    A reset lowers all that follows, so a neuron that stays below its threshold without reset never spikes.
-    """
-    T, B, N = *events.shape[:2], layer.W.shape[1]
-    alpha, beta, theta = layer.neuron.constants(layer.W.dtype)
-    V = buffers.take((T, B, N), layer.W.dtype)
-    events.times(layer.W, V[1:])
-    integrate(V, alpha, beta)
-    flat = V.reshape(T, B * N)
-    crossing = np.flatnonzero(V.max(axis=0) > theta)                     # (c,)
-    path = flat[:, crossing]                                             # (T, c)
-    beta, theta = (np.broadcast_to(value, N)[crossing % N] for value in (beta, theta))
-    lowered, found = np.zeros_like(theta), []                            # (c,) what the resets so far have taken from V
-    for t in range(1, T):
-        path[t] -= lowered
-        spiked = path[t] > theta
-        found.append(t * B * N + crossing[spiked])
-        lowered = beta * lowered + theta * spiked
-    flat[:, crossing] = path
-    return V, np.concatenate(found)
-
-
-def run_recurrent(events, layer):
-    """spec.neuron.run_spiking with recurrence: (Trace, Events). SPEC E1-E3."""
-    shape, dtype = (*events.shape[:2], layer.W.shape[1]), layer.W.dtype
-    V, S, drive = (buffers.take(shape, dtype) for _ in range(3))         # (T, B, N)
-    V[0], S[0], I = 0, 0, np.zeros(shape[1:], dtype)
-    events.times(layer.W, drive[1:])
-    for t in range(len(V) - 1):
-        I, V[t + 1], S[t + 1] = lif_step(I, V[t], S[t], drive[t + 1] + S[t] @ layer.R, *layer.neuron.constants(dtype))
-    return Trace(V, S), Events.of(S)
+def spike(events, layer, kept):
+    """The membranes (kept, B, N) of a spiking layer, kept being T for all time steps or 1 for the last alone; and its own Events. SPEC E1-E3."""
+    (T, B, _), N, dtype = events.shape, layer.W.shape[1], layer.W.dtype
+    alpha, beta, theta = layer.neuron.constants(dtype)
+    W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
+    thetas, V, found = np.broadcast_to(theta, N), buffers.take((kept, B, N), dtype), [[] for _ in range(T)]
+    for samples in parts(B, N, dtype):
+        V[0, samples] = 0
+        I = np.zeros_like(V[0, samples])                                 # (b, N)
+        above, spiked = np.empty(I.shape, bool), np.zeros(0, int)        # (b, N); (s,) flat indices into (b, N)
+        for t in range(T - 1):
+            before, V_next = V[t % kept, samples], V[(t + 1) % kept, samples]
+            # decay, integrate
+            I *= alpha
+            events.add_product(events.rows(t, samples), W, I)
+            if R is not None:
+                Events.listed(spiked, (1, *I.shape), dtype).add_product(slice(0, len(I)), R, I)
+            # decay, integrate, reset for the spike of t
+            np.multiply(before, beta, out=V_next)
+            V_next += I
+            V_next.reshape(-1)[spiked] -= thetas[spiked % N]
+            # threshold
+            spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
+            # record
+            found[t + 1].append(spiked + ((t + 1) * B + samples.start) * N)
+    return V, Events.listed(np.concatenate([spiked for step in found for spiked in step]), (T, B, N), dtype)
 
 
 def run_readout(events, layer):
     """spec.neuron.run_readout: membranes (T, B, K). SPEC E4."""
-    V = np.empty((*events.shape[:2], layer.W.shape[1]), layer.W.dtype)   # (T, B, K)
-    events.times(layer.W, V[1:])
-    alpha, beta, _ = layer.neuron.constants(layer.W.dtype)
-    integrate(V, alpha, beta)
+    (T, B, _), K, dtype = events.shape, layer.W.shape[1], layer.W.dtype
+    alpha, beta, _ = layer.neuron.constants(dtype)
+    V, I = np.zeros((T, B, K), dtype), np.zeros((B, K), dtype)
+    events.add_product(slice(0, (T - 1) * B), np.ascontiguousarray(layer.W), V[1:].reshape(-1, K))           # the drive of each step
+    for before, V_next in zip(V, V[1:]):
+        # decay, integrate
+        I *= alpha
+        I += V_next
+        # decay, integrate
+        np.multiply(before, beta, out=V_next)
+        V_next += I
     return V
 
 
@@ -162,52 +125,91 @@ def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
     loss, dm = cross_entropy(m, labels)
     amplitude, dm_amplitude = readout_amplitude(m, objective.readout)
     loss += amplitude
-    lam = np.array(scores_adjoint(V, dm + dm_amplitude, objective), order="C")                # (T, B, K), its own and writable
-    alpha, beta, _ = layers[-1].neuron.constants(V.dtype)
-    integrate_back(lam, alpha, beta)
-    gradient = [LayerGradient(spikes[-1].gradient(lam))]
+    lam_I = readout_adjoint(layers[-1], scores_adjoint(V, dm + dm_amplitude, objective))             # (T, B, K)
+    dW = np.zeros_like(layers[-1].W, order="C")
+    spikes[-1].add_outer(slice(0, len(lam_I[1:]) * len(labels)), lam_I[1:].reshape(-1, V.shape[2]), dW)
+    gradient = [LayerGradient(dW)]
     for index in reversed(range(len(layers) - 1)):
-        layer, recorded = layers[index], trace[index]
-        count = spikes[index + 1].per_sample()[None]                     # (1, B, N): the regularisers see spikes per sample only
+        layer, own = layers[index], spikes[index + 1]
+        count = own.per_sample()[None]                                   # (1, B, N): the regularisers see spikes per sample only
         burst_value, burst_dS = burst(count, objective.burst)
         rate_value, rate_dS = rate_bound(count, objective.rate, objective.rate_limit)
         decay_value, decay_dW = weight_decay(layer.W, objective.weight)
         loss += burst_value + rate_value + decay_value
-        gS, dR = burst_dS + rate_dS, None                                # (B, N)
-        if layer.R is None:
-            lam = adjoint(layer, recorded, gS, lam, layers[index + 1].W, surrogate)
-        else:
-            lam = spiking_adjoint(layer, recorded, np.zeros_like(recorded.membrane), spike_adjoint(lam, layers[index + 1].W) + gS, surrogate)
-            dR = spikes[index + 1].gradient(lam)
-        gradient.append(LayerGradient(spikes[index].gradient(lam) + decay_dW, dR))
+        kept = buffers.take(trace[index].membrane.shape, V.dtype) if index else None      # (T, B, N) lamI, for the layer below
+        entry = LayerGradient(np.ascontiguousarray(decay_dW), None if layer.R is None else np.zeros_like(layer.R, order="C"))
+        add_spiking_gradient(entry, layer, trace[index], spikes[index], own, burst_dS + rate_dS, lam_I, layers[index + 1].W, surrogate, kept)
+        gradient.append(entry)
+        lam_I = kept
     return float(loss), tuple(reversed(gradient))
 
 
-def adjoint(layer, trace, gS, lam_above, W_above, surrogate):
-    """lamI (T, B, N) of a spiking layer without recurrence: gS (B, N), alike for all t; lam_above (T, B, K), lamI of the layer above. SPEC E7-E9."""
-    V, S = trace.membrane, trace.spikes
+def readout_adjoint(layer, gV):
+    """lamI (T, B, K) of the readout from gV (T, B, K); entry 0 is of no use. SPEC E8, E9."""
+    alpha, beta, _ = layer.neuron.constants(gV.dtype)
+    lam_I = np.array(gV, order="C")                                      # (T, B, K)
+    lam_V, lam_I_next = np.zeros_like(lam_I[0]), np.zeros_like(lam_I[0])  # (B, K)
+    for t in range(len(gV) - 1, 0, -1):
+        # membrane
+        lam_V *= beta
+        lam_V += gV[t]
+        # current
+        np.multiply(lam_I_next, alpha, out=lam_I[t])
+        lam_I[t] += lam_V
+        lam_I_next = lam_I[t]
+    return lam_I
+
+
+def add_spiking_gradient(gradient, layer, trace, below, own, gS, lam_above, W_above, surrogate, kept):
+    """Add a spiking layer's gradient to `gradient`, a LayerGradient. SPEC E7-E10.
+
+    below, own: the Events that the layer received and made. gS (B, N), alike for all t. lam_above (T, B, K), lamI of the layer above, and
+    its weights W_above (N, K). kept: (T, B, N), filled with lamI but for entry 0, or None.
+    """
+    V, W_back = trace.membrane, np.ascontiguousarray(W_above.T)          # (T, B, N), (K, N)
+    R_back = None if layer.R is None else np.ascontiguousarray(layer.R.T)
     alpha, beta, theta = layer.neuron.constants(V.dtype)
-    slope, W_back = V.dtype.type(surrogate.slope), np.ascontiguousarray(W_above.T)
-    lam = buffers.take(V.shape, V.dtype)                                 # (T, B, N)
-    lam[-1] = 0
-    rows = max(1, GEMM_SIZE // W_back.size)
-    for first in range(0, lam.shape[1], rows):
-        part = slice(first, first + rows)
-        np.matmul(lam_above[1:, part], W_back, out=lam[:-1, part])
-    height = buffers.take(V.shape[1:], V.dtype)                          # (B, N) 1 / sigma'
-    for t in range(len(V) - 1, 0, -1):
-        # sigma' = 1 / (slope |V - theta| + 1)^2, and 1 where the rule is spike-aware and a spike was recorded
-        np.subtract(V[t], theta, out=height)
-        np.abs(height, out=height)
-        height *= slope
-        if surrogate.spike_aware:
-            np.copyto(height, 0, where=S[t] != 0)
-        height += 1
-        height *= height
-        lam[t] += gS
-        lam[t] /= height
-    integrate_back(lam, alpha, beta)
-    return lam
+    slope = V.dtype.type(surrogate.slope)
+    for samples in parts(*V.shape[1:], V.dtype):
+        lam_V, lam_I = np.zeros_like(V[0, samples]), np.zeros_like(V[0, samples])        # (b, N)
+        lam_S, height = np.empty_like(lam_V), np.empty_like(lam_V)       # (b, N)
+        for t in range(len(V) - 1, 0, -1):
+            # threshold
+            if t == len(V) - 1:
+                lam_S[:] = gS[samples]
+            else:
+                product(lam_above[t + 1, samples], W_back, lam_S)
+                lam_S += gS[samples]
+            if R_back is not None:
+                lam_S += product(lam_I, R_back, np.empty_like(lam_S))
+            # membrane: sigma' = 1 / (slope |V - theta| + 1)^2, and 1 where the rule is spike-aware and a spike was recorded
+            np.subtract(V[t, samples], theta, out=height)
+            np.abs(height, out=height)
+            height *= slope
+            if surrogate.spike_aware:
+                height.reshape(-1)[own.at(own.rows(t, samples))] = 0
+            height += 1
+            height *= height
+            lam_S /= height
+            lam_V *= beta
+            lam_V += lam_S
+            # current
+            lam_I *= alpha
+            lam_I += lam_V
+            # record
+            below.add_outer(below.rows(t - 1, samples), lam_I, gradient.W)
+            if R_back is not None:
+                own.add_outer(own.rows(t - 1, samples), lam_I, gradient.R)
+            if kept is not None:
+                kept[t, samples] = lam_I
+
+
+def product(left, right, out):
+    """left (b, K) right (K, N) into out (b, N), a few rows at a time, see GEMM_SIZE."""
+    rows = max(1, GEMM_SIZE // right.size)
+    for first in range(0, len(left), rows):
+        np.matmul(left[first:first + rows], right, out=out[first:first + rows])
+    return out
 
 
 def classify(network, x):
@@ -217,9 +219,5 @@ def classify(network, x):
     """
     events = input_events(network, x)
     for layer in network.layers[:-1]:
-        if layer.R is None:
-            V, indices = spike(events, layer)
-            events = Events.at(indices, V.shape, V.dtype)
-        else:
-            events = run_recurrent(events, layer)[1]
+        events = spike(events, layer, kept=1)[1]
     return run_readout(events, network.layers[-1]).max(axis=0).argmax(axis=1)

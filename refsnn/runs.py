@@ -28,7 +28,7 @@ from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
-from refsnn.training import SHARDS, Progress, Recipe, Shard, Substrate, evaluate, split, start, train_epoch
+from refsnn.training import SHARDS, Progress, Recipe, Substrate, members, split, start
 
 try:
     import fcntl
@@ -44,7 +44,7 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
 
     folder: where to write, made if it does not exist; None takes the first free of refsnn-runs/001, 002, ... resume: continue the run in
     that folder, which must be of the same recipe and data; without it the folder must not hold a run. report: what hears of the
-    progress, see Silence. workers: 1, or more for one process a shard; the results do not depend on it, but processes need a main module
+    progress, see Silence. workers: 1, or more for two processes; the results do not depend on it, but processes need a main module
     that can be imported (the `if __name__ == "__main__"` of multiprocessing). Raises DataError where the folder holds another run or is in use, or the data cannot be read, RangeError
     where the recipe or the data is not that of the run to be resumed.
     """
@@ -55,7 +55,8 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
     data = split(recipe, dataset)
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
-    with crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew, claimed(folder) as folder:
+    layout = [np.zeros(4), *parameters(progress.network.layers)]
+    with crew_of(members(recipe, substrate, data, workers), layout, range(SHARDS)) as crew, claimed(folder) as folder:
         if resume:
             saved, progress = newest_checkpoint(folder, report)
             require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)
@@ -103,10 +104,11 @@ def next_numbered_folder():
 def next_epoch(recipe, progress, crew, report):
     """Train one epoch more, evaluate where it is due, and return the new Progress."""
     started, epoch = time.perf_counter(), len(progress.history)
-    network, adam, means = train_epoch(recipe, progress, crew, lambda done, total: report.batch(epoch + 1, done, total))
+    crew.member.report = lambda done, total: report.batch(epoch + 1, done, total)
+    network, adam, means = crew.call("train_epoch", progress.network, progress.adam, epoch)
     record = {"epoch": epoch + 1, **means}
     if (epoch + 1) % recipe.evaluate_every == 0 or epoch + 1 == recipe.epochs:
-        record["accuracy"], record["hidden_spikes"] = evaluate(network, crew, epoch)
+        record["accuracy"], record["hidden_spikes"] = crew.call("evaluate", network, epoch)
     return Progress(network, adam, (*progress.history, record), (*progress.seconds, round(time.perf_counter() - started, 3)))
 
 

@@ -17,7 +17,6 @@ from refsnn.errors import DtypeError, RangeError, check_choice, check_count, che
 from refsnn.events import encode_events
 from refsnn.fast import forward, loss_and_gradient
 from refsnn.spec import Network, Objective, Surrogate, Trace, adam_start, drop_units, parameters, rotate, scores, update
-from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.optim import AdamState, cosine_rate, exponential_rate
 
 TIE_BREAKING_NOISE = 1e-5      # theta; the authors' software run adds it to the readout's membranes in training
@@ -193,13 +192,16 @@ class Shard:
                         for first in range(0, len(order), self.recipe.batch)]
 
     def step(self, network, index):
-        """Batch number `index` of the epoch, after those before it: (images, loss, gradient, correct decisions, hidden spikes) of this part."""
+        """Batch number `index` of the epoch, after those before it: [sums over this part's images, gradient of their mean, ...].
+
+        The sums are images, loss, correct decisions, hidden spikes: (4,). The gradient is one array a parameter, in the order of `parameters`.
+        """
         chosen, recipe = self.batches[index], self.recipe
         thinned = network
         if recipe.dropout:
             thinned = drop_units(network, [self.dropout.random(size) >= recipe.dropout for size in recipe.hidden])
         if not len(chosen):
-            return 0, 0.0, None, 0, 0.0
+            return [np.zeros(4), *(np.zeros_like(array) for array in parameters(network.layers))]
         batch, labels = self.data.images[chosen], self.data.labels[chosen]
         if recipe.rotation or recipe.shift:
             degrees = self.augmentation.uniform(-recipe.rotation, recipe.rotation, len(batch))
@@ -207,18 +209,17 @@ class Shard:
         x = encode_events(batch, dtype=np.float32)                               # (T, B, M)
         trace = self.substrate.forward(thinned, x, self.noise, training=True)
         loss, gradient, _ = loss_and_gradient(thinned, x, labels, trace, self.objective, recipe.surrogate)
-        return len(chosen), loss, gradient, *judged(trace, labels)
+        return [np.array([len(chosen), loss * len(chosen), *judged(trace, labels)]), *parameters(gradient)]
 
     def evaluate(self, network, epoch):
-        """This part of the evaluation images, without dropout or augmentation: (correct decisions, hidden spikes)."""
-        noise, correct, spikes = self.recipe.generator("evaluation", epoch, self.number), 0, 0.0
+        """This part of the evaluation images, without dropout or augmentation: [sums as of step, but for the loss, which is 0]."""
+        noise, sums = self.recipe.generator("evaluation", epoch, self.number), np.zeros(4)
         images, labels = (np.array_split(array, SHARDS)[self.number] for array in (self.data.evaluation_images, self.data.evaluation_labels))
         for first in range(0, len(images), EVALUATION_BATCH):
             part = slice(first, first + EVALUATION_BATCH)
             trace = self.substrate.forward(network, encode_events(images[part], dtype=np.float32), noise)
-            right, fired = judged(trace, labels[part])
-            correct, spikes = correct + right, spikes + fired
-        return correct, spikes
+            sums += len(labels[part]), 0, *judged(trace, labels[part])
+        return [sums]
 
 
 def judged(trace, labels):
@@ -227,33 +228,42 @@ def judged(trace, labels):
     return int((decision == labels).sum()), sum(float(layer.spikes.sum()) for layer in trace[:-1])
 
 
-def train_epoch(recipe, progress, crew, report=lambda done, total: None):
-    """One epoch with a crew of all shards (refsnn.crew): returns (network, adam, record of means). SPEC section 4."""
-    network, adam, epoch = progress.network, progress.adam, len(progress.history)
-    n = len(crew.shards[0].data.images)
-    crew.call("begin", epoch)
-    totals = np.zeros(3)                                                         # loss, correct decisions, hidden spikes
-    for index, first in enumerate(range(0, n, recipe.batch)):
-        parts = [part for part in crew.call("step", network, index) if part[0]]
-        images = sum(part[0] for part in parts)
-        network, adam = update(network, mean_gradient([(part[0] / images, part[2]) for part in parts]), adam, recipe.learning_rate(epoch))
-        for size, loss, _, correct, spikes in parts:
-            totals += size * loss, correct, spikes
-        report(first + images, n)
-    return network, adam, dict(zip(("loss", "train_accuracy", "train_hidden_spikes"), (totals / n).tolist()))
+class Member:
+    """The shards of one process, and the loop over the batches of an epoch, which every process runs (refsnn.crew).
+
+    exchange: {number of a shard: its arrays}, of this process -> of all. report(images done, images in all) is called after every batch.
+    """
+
+    report = staticmethod(lambda done, total: None)
+
+    def __init__(self, shards):
+        self.shards = shards
+
+    def train_epoch(self, exchange, network, adam, epoch):
+        """One epoch: returns (network, adam, record of means). SPEC section 4."""
+        recipe, n, totals = self.shards[0].recipe, len(self.shards[0].data.images), np.zeros(4)
+        for shard in self.shards:
+            shard.begin(epoch)
+        for index in range(len(self.shards[0].batches)):
+            parts = exchange({shard.number: shard.step(network, index) for shard in self.shards})
+            sums, *gradients = zip(*(parts[number] for number in range(SHARDS)))
+            images = sum(part[0] for part in sums)
+            shares = [np.float32(part[0] / images) for part in sums]
+            # the weighted sum, in the order of the shards whoever was first
+            mean = [sum(share * array for share, array in zip(shares, arrays)) for arrays in gradients]
+            network, adam = update(network, network.with_parameters(mean).layers, adam, recipe.learning_rate(epoch))
+            totals += sum(sums)
+            self.report(int(totals[0]), n)
+        return network, adam, dict(zip(("loss", "train_accuracy", "train_hidden_spikes"), (totals[1:] / n).tolist()))
+
+    def evaluate(self, exchange, network, epoch):
+        """Accuracy and mean number of hidden spikes an image on the evaluation images: (float, float)."""
+        parts = exchange({shard.number: shard.evaluate(network, epoch) for shard in self.shards})
+        sums = sum(parts[number][0] for number in range(SHARDS))
+        return tuple((sums[2:] / sums[0]).tolist())
 
 
-def mean_gradient(parts):
-    """The gradient of a whole batch from those of its parts: pairs (share of the batch, gradient)."""
-    def mean(arrays):
-        """The weighted sum, in the order of the shards whatever process was first."""
-        return None if arrays[0] is None else sum(np.float32(share) * array for (share, _), array in zip(parts, arrays))
-
-    layers = zip(*(gradient for _, gradient in parts))
-    return tuple(LayerGradient(mean([part.W for part in layer]), mean([part.R for part in layer])) for layer in layers)
-
-
-def evaluate(network, crew, epoch):
-    """Accuracy and mean number of hidden spikes an image on the evaluation images: (float, float)."""
-    parts, images = crew.call("evaluate", network, epoch), len(crew.shards[0].data.evaluation_images)
-    return sum(correct for correct, _ in parts) / images, sum(spikes for _, spikes in parts) / images
+def members(recipe, substrate, data, workers):
+    """One Member with all shards for one worker, else two with one each."""
+    shards = [Shard(recipe, substrate, data, number) for number in range(SHARDS)]
+    return [Member(shards)] if workers == 1 else [Member([shard]) for shard in shards]

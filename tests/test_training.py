@@ -22,7 +22,7 @@ from refsnn.datasets import load
 from refsnn.files import npz_bytes, read_npz
 from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, train
 from refsnn.spec import parameters
-from refsnn.training import PRESETS, SHARDS, Recipe, Shard, Split, Substrate, evaluate, split, start, train_epoch
+from refsnn.training import PRESETS, Recipe, Split, Substrate, members, split, start
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,9 @@ def assert_same_run(one, other):
         np.testing.assert_array_equal(a, b)
 
 
-def shards(recipe, network, images, labels):
-    """All shards of a run on these images, which are evaluated on too."""
-    substrate = Substrate(recipe, network)
-    return [Shard(recipe, substrate, Split(images, labels, images, labels), number) for number in range(SHARDS)]
+def alone(recipe, network, images, labels):
+    """A crew of this process alone for a run on these images, which are evaluated on too."""
+    return Crew(*members(recipe, Substrate(recipe, network), Split(images, labels, images, labels), workers=1))
 
 
 class StopAfter(Silence):
@@ -215,8 +214,7 @@ def test_every_setting_of_the_recipe_has_an_effect(small, changes):
         images, labels = sample.train_images[:300], sample.train_labels[:300]
         progress = start(recipe, images, labels)
         busy = progress.network.with_parameters([20 * array for array in parameters(progress.network.layers)])
-        progress = replace(progress, network=busy)
-        return train_epoch(recipe, progress, Crew(shards(recipe, busy, images, labels), [None] * SHARDS))[0].layers[0].W
+        return alone(recipe, busy, images, labels).call("train_epoch", busy, progress.adam, 0)[0].layers[0].W
 
     assert np.abs(trained(replace(small, **changes)) - trained(small)).max() > 1e-6
 
@@ -259,11 +257,10 @@ def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate, variat
     recipe = Recipe(**PRESETS["published"] | {"substrate": substrate, "variation": variation, "substeps": 2, "rate": 5e-3})
     images, labels = sample.train_images[:1000], sample.train_labels[:1000]
     progress = start(recipe, images, labels)
-    crew = Crew(shards(recipe, progress.network, images, labels), [None] * SHARDS)
-    for _ in range(3):
-        network, adam, record = train_epoch(recipe, progress, crew)
-        progress = replace(progress, network=network, adam=adam, history=(*progress.history, record))
-    accuracy, spikes = evaluate(progress.network, crew, 3)
+    crew, network, adam = alone(recipe, progress.network, images, labels), progress.network, progress.adam
+    for epoch in range(3):
+        network, adam, _ = crew.call("train_epoch", network, adam, epoch)
+    accuracy, spikes = crew.call("evaluate", network, 3)
     assert accuracy > 0.6 and spikes > 1      # 0.1 is chance, and where a dead start stays
 
 
@@ -278,13 +275,26 @@ def test_the_results_do_not_depend_on_the_number_of_processes(small, changes, tm
     assert_same_run(tmp_path / "1", tmp_path / "4")
 
 
-def test_a_crew_gives_results_in_order_and_passes_failures_on():
-    with crew_of([Troublesome(number) for number in range(3)], 3) as crew:
-        assert crew.call("add", 10) == [10, 11, 12]
-        for number in (1, 0, 2):
-            with pytest.raises(RangeError, match=f"shard {number} failed"):
-                crew.call("fail", number)
-            assert crew.call("add", number) == [number, number + 1, number + 2]      # no answer of the failed call is left in a pipe
+def test_a_crew_exchanges_arrays_and_passes_failures_on():
+    layout, arrays = [np.zeros(4), np.zeros((2, 3), np.float32)], [[np.full(4, n), np.full((2, 3), n, np.float32)] for n in (5.0, 7.0)]
+    with crew_of([Troublesome(number, arrays[number]) for number in range(2)], layout, range(2)) as crew:
+        for times in (1, 2, 3, 8):                            # both places of the shared memory, in turn
+            for number, own in sorted(crew.call("add_up", times).items()):
+                for got, expected in zip(own, arrays[number]):
+                    np.testing.assert_array_equal(got, sum(range(1, times + 1)) * expected)
+                    assert got.dtype == expected.dtype
+        assert [len(own) for own in crew.call("add_up", 1, 1).values()] == [1, 1]      # fewer arrays than the layout has
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_fails_in_either_process_of_a_crew_is_raised_in_the_first(number):
+    with crew_of([Troublesome(0, [np.zeros(1)]), Troublesome(1, [np.zeros(1)])], [np.zeros(1)], range(2)) as crew:
+        with pytest.raises(RangeError, match=f"member {number} failed"):
+            crew.call("fail", number)
+
+
+def test_a_process_that_dies_is_an_error():
+    with crew_of([Troublesome(0, [np.zeros(1)]), Troublesome(1, [np.zeros(1)])], [np.zeros(1)], range(2)) as crew:
         with pytest.raises(DataError, match="process"):
             crew.call("leave")
 

@@ -214,9 +214,11 @@ def late_sampling(circuits, grid):
 
 def arriving_input(events, weights):
     """Charge of spikes that come on the time steps: Events (T, B, M), weights (2, M, N) as charge gives them -> (2, T, B, N)."""
-    drive = buffers.take((2, *events.shape[:2], weights.shape[2]), weights.dtype)
-    for rows, out in zip(weights, drive):
-        events.times(rows, out)
+    (T, B, _), N = events.shape, weights.shape[2]
+    drive = buffers.take((2, T, B, N), weights.dtype)
+    drive[:] = 0
+    for row, out in zip(weights, drive):
+        events.add_product(slice(0, T * B), row, out.reshape(-1, N))
     return drive
 
 

@@ -1,156 +1,175 @@
 """The same as dynamics.walk in a fraction of the time, for the two kinds of layer that need not walk (C3, C4).
 
-`leap`: input on the time steps only, no recurrence (the first layer of a chip). Between spikes the membrane is linear, so every neuron takes
-each dt in one exact step. Only those that may cross their thresholds on the way, or are in their refractory time, are looked at on
-the grid, all of its points at once: from a starting point m0 of the time step, in grid steps, and while nothing crosses,
+`leap`: input on the time steps only, no recurrence (the first layer of a chip). Were there no spikes, the membrane would be linear in all that
+comes in, and every neuron could take each dt in one exact step. A spike changes nothing but the membrane, so what it leaves is one decaying
+exponential on top of that line: with Z(m) the membrane without any spike, and a refractory time that ends at grid point r,
 
-    U(m) = b(m - m0) U(m0) + c_exc(m - m0) I_exc(m0) + c_inh(m - m0) I_inh(m0)          m = m0 .. M
+    U(m) = Z(m) + (reset - Z(r)) exp(-(m - r) h / tau_m)          m >= r, up to the next spike
 
-The first m with U(m) > threshold is the spike; after the refractory time the next stretch starts, from the reset.
+So first all neurons are run without spikes, dt by dt; those that a bound lets come near their thresholds get Z on all grid points, and then, all
+at once, their first spike, their second, and so on.
 
 `read`: no threshold (the readout). An event that arrives at grid point j of a time step is worth c(M - j) of membrane and a(M - j)
 of current at its end, so the readout takes whole time steps too.
 
 Both agree with walk to rounding, under test; nothing here is needed to understand the chip.
-"""
 
-from dataclasses import dataclass
+    symbol    code        unit     shape     meaning
+    Z         U, line     theta    (T,B,N), (G,c)  membrane without any spike: on the time steps, on the grid points 1 .. G = T M
+    -         active      -        (c,)      flat indices into (B, N) of the neurons that are looked at on the grid
+    r         release     -        (n,)      grid point at which a refractory time ends
+"""
 
 import numpy as np
 
 from refsnn.chip.dynamics import Firing, Spikes, Step, charge, late_sampling
-from refsnn.events import buffers
+from refsnn.events import buffers, parts
 
 MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes that near to a threshold is looked at
 
 
 def leap(circuits, grid, shape, drive, kicks=None):
-    """walk for a layer driven on the time steps only, without recurrence: same arguments and results."""
-    dtype, M, N = circuits.weights.dtype, grid.substeps, shape[1]
-    U, I_exc, I_inh, part = (np.zeros(shape, dtype) for _ in range(4))                     # (B, N)
-    held, release = np.zeros(0, int), np.zeros(shape[0] * N, int)      # neurons in their refractory time; grid point at which it ends
-    samples, spikes = buffers.take((grid.steps, *shape), dtype), []                        # (T, B, N)
-    whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
-    stretches = Stretches(circuits, grid)
-    for k in range(grid.steps):
-        # input
-        I_exc += drive[0][k]
-        I_inh += drive[1][k]
-        # record
-        np.multiply(U, late.b, out=samples[k])
-        samples[k] += np.multiply(I_exc, late.c_exc, out=part)
-        samples[k] += np.multiply(I_inh, late.c_inh, out=part)
-        # who may cross, or is held
-        near = stretches.near(U, I_exc, I_inh)                                             # (B, N)
-        near.reshape(-1)[held] = True
-        near = np.flatnonzero(near)                                                        # (n,)
-        state = [array.reshape(-1)[near] for array in (U, I_exc, I_inh)]
-        # decay, integrate, noise
-        U *= whole.b
-        U += np.multiply(I_exc, whole.c_exc, out=part)
-        U += np.multiply(I_inh, whole.c_inh, out=part)
-        I_exc *= whole.a_exc
-        I_inh *= whole.a_inh
-        if kicks is not None:
-            U += kicks[k]
-        # threshold, reset
-        own = stretches.run(near % N, state, np.maximum(release[near] - k * M, 0), samples[k].reshape(-1)[near])
-        samples[k].reshape(-1)[near] = own.sample
-        U.reshape(-1)[near] = own.U if kicks is None else own.U + kicks[k].reshape(-1)[near]
-        release[near] = k * M + own.begin
-        held = near[own.begin > M]
-        spikes += [(k * M + step, near[which]) for step, which in own.spikes]
+    """walk for a layer driven on the time steps only, without recurrence: same arguments and results. Changes drive."""
+    (B, N), dtype = shape, circuits.weights.dtype
+    samples, steps, indices = buffers.take((grid.steps, *shape), dtype), [], []            # (T, B, N)
+    for part in parts(B, N, dtype):
+        state = (samples[:, part], *(currents[:, part] for currents in drive))             # U, I_exc, I_inh, (T, b, N) each
+        run_line(*state, circuits, grid, None if kicks is None else kicks[:, part])
+        active = np.flatnonzero(near_threshold(*state, circuits, grid))                    # (c,)
+        line = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)   # (G, c)
+        sample_late(*state, circuits, grid)
+        sampled = flat(samples[:, part]).take(active, axis=1)                                        # (T, c)
+        step, position = fire(line, sampled, active % N, circuits, grid)
+        flat(samples[:, part])[:, active] = sampled
+        steps.append(step)
+        indices.append(active[position] + part.start * N)
     samples[0] = 0
     samples += circuits.leak.astype(dtype)
-    step, index = (np.concatenate([pair[i] for pair in spikes] or [np.zeros(0, int)]) for i in (0, 1))
+    step, index = np.concatenate(steps), np.concatenate(indices)
     order = np.lexsort((index, step))
     return samples, Spikes(step[order], index[order])
 
 
-class Stretches:
-    """Neurons looked at on the M grid points of one time step, stretch by stretch."""
-
-    def __init__(self, circuits, grid):
-        self.circuits, self.grid = circuits, grid
-        self.firing = Firing.on(grid, circuits)
-        self.steps = Step.over(np.arange(grid.substeps + 1)[:, None] * grid.h, circuits, grid.h)   # fields (M+1, N)
-        self.sampled, _ = late_sampling(circuits, grid)                                    # (N,)
-        c_exc, c_inh = self.steps.c_exc[1:], self.steps.c_inh[1:]                          # (M, N)
-        self.highest, self.least = c_exc.max(axis=0), (c_inh / c_exc).min(axis=0)          # (N,)
-
-    def near(self, U, I_exc, I_inh):
-        """Which neurons may cross within the time step that begins so: a bound of their membranes comes near the threshold. (B, N), boolean.
-
-        After m grid steps U is b U + c_exc I_exc + c_inh I_inh. As I_inh <= 0, that is at most max(0, U) + c_exc (I_exc + least I_inh)
-        with the least c_inh / c_exc of all m, and at most max(0, U) + highest max(0, I_exc + least I_inh).
-        """
-        bound = self.least * I_inh                                                         # (B, N)
-        bound += I_exc
-        np.maximum(bound, 0, out=bound)
-        bound *= self.highest
-        bound += np.maximum(U, 0)
-        return bound > self.firing.threshold - U.dtype.type(MARGIN)
-
-    def run(self, unit, state, begin, sample):
-        """Run neurons `unit` (n,) from U, I_exc, I_inh = state; begin (n,): the grid point at which each is free, 0 unless held.
-
-        sample (n,): what a free neuron's sample is. Returns a Stretch.
-        """
-        M, firing, (U, I_exc, I_inh) = self.grid.substeps, self.firing, state
-        sampled, reset = self.sampled[unit], firing.reset[unit]
-        start, end, begin = np.where(begin > 0, reset, U), reset.copy(), begin.copy()      # (n,) start: U at the beginning of the stretch
-        own = Stretch(end, begin, np.where(begin > sampled, reset, sample), [])
-        # those that are free all the time first, then those that a refractory time releases on the way
-        free, waiting = np.flatnonzero(begin == 0), np.flatnonzero((begin > 0) & (begin <= M))
-        while len(free) or len(waiting):
-            path, at_begin = self.path(begin[free], unit[free], start[free], I_exc[free], I_inh[free])
-            end[free] = path[-1]
-            late = np.flatnonzero((begin[free] > 0) & (begin[free] <= sampled[free]))      # sampled in a stretch that began late
-            if len(late):
-                seconds = self.circuits.sample_time[unit[free[late]]] - begin[free[late]] * self.grid.h
-                step = Step.over(seconds, self.circuits, self.grid.h, unit[free[late]])
-                own.sample[free[late]] = step.membrane(start[free[late]], *(I[late] for I in at_begin))
-            # threshold, reset
-            crossing = path > firing.threshold[unit[free]]                                 # (M, n)
-            crossed = np.flatnonzero(crossing.any(axis=0))
-            first, free = crossing[:, crossed].argmax(axis=0) + 1, free[crossed]           # (c,) grid point of the spike
-            own.spikes.append((first - 1, free))
-            start[free] = end[free] = reset[free]
-            begin[free] = first + firing.hold[unit[free]]
-            missed = free[(first <= sampled[free]) & (sampled[free] < begin[free])]
-            own.sample[missed] = reset[missed]
-            free, waiting = np.concatenate([waiting, free[begin[free] <= M]]), waiting[:0]
-        return own
-
-    def path(self, begin, unit, U, I_exc, I_inh):
-        """Membranes of free neurons `unit` (n,) at the grid points 1 .. M, from U at grid point `begin`; -inf before that. I: at grid point 0.
-
-        Returns ((M, n), the currents at `begin`).
-        """
-        steps = self.steps
-        if not begin.any():
-            b, c_exc, c_inh = (table[1:].take(unit, axis=1) for table in (steps.b, steps.c_exc, steps.c_inh))      # (M, n)
-            return b * U + c_exc * I_exc + c_inh * I_inh, (I_exc, I_inh)
-        lag = np.arange(1, self.grid.substeps + 1)[:, None] - begin                        # (M, n)
-        since, at = (lag.clip(min=0), unit), (begin, unit)
-        I_exc, I_inh = steps.a_exc[at] * I_exc, steps.a_inh[at] * I_inh
-        path = steps.b[since] * U + steps.c_exc[since] * I_exc + steps.c_inh[since] * I_inh
-        path[lag < 0] = -np.inf
-        return path, (I_exc, I_inh)
+def flat(array):
+    """(T, b, N) as (T, b N), a view."""
+    return array.reshape(len(array), -1)
 
 
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """Where neurons are at the end of a time step.
+def full(vector, like):
+    """A vector (N,) as (b, N) in memory, one copy a sample: numpy works through that twice as fast as through a vector for every row."""
+    return np.array(np.broadcast_to(vector, like.shape), order="C")
 
-    U (n,); begin (n,), the grid point of this time step at which each was or will be free; sample (n,); spikes, pairs of grid steps
-    and of positions among the n neurons.
+
+def run_line(U, I_exc, I_inh, circuits, grid, kicks):
+    """Fill U with the membranes without any spike at k dt, and turn the charge that arrives at k dt, I, into the currents from then on. SPEC C3."""
+    whole, part = Step.over(grid.dt, circuits, grid.h), np.empty_like(U[0])
+    a_exc, a_inh, b, c_exc, c_inh = (full(each, part) for each in (whole.a_exc, whole.a_inh, whole.b, whole.c_exc, whole.c_inh))
+    U[0] = 0
+    for k in range(1, grid.steps):
+        # input
+        I_exc[k] += np.multiply(I_exc[k - 1], a_exc, out=part)
+        I_inh[k] += np.multiply(I_inh[k - 1], a_inh, out=part)
+        # decay, integrate, noise
+        np.multiply(U[k - 1], b, out=U[k])
+        U[k] += np.multiply(I_exc[k - 1], c_exc, out=part)
+        U[k] += np.multiply(I_inh[k - 1], c_inh, out=part)
+        if kicks is not None:
+            U[k] += kicks[k - 1]
+
+
+def near_threshold(U, I_exc, I_inh, circuits, grid):
+    """Which neurons come near their thresholds in any time step, as far as a bound tells: (b, N), boolean.
+
+    m grid steps after k dt U is b U + c_exc I_exc + c_inh I_inh. As I_inh <= 0, that is at most max(0, U) + c_exc (I_exc + least I_inh)
+    with the least c_inh / c_exc of all m, and at most max(0, U) + highest max(0, I_exc + least I_inh). Resets are not asked about: a neuron that was
+    never near its threshold has had none.
     """
+    steps, bound, positive = on_grid(circuits, grid), np.empty_like(U[0]), np.empty_like(U[0])
+    highest, least = full(steps.c_exc.max(axis=0), bound), full((steps.c_inh / steps.c_exc).min(axis=0), bound)
+    largest = np.full_like(bound, -np.inf)                                                 # (b, N) of all time steps
+    for k in range(grid.steps):
+        np.multiply(I_inh[k], least, out=bound)
+        bound += I_exc[k]
+        np.maximum(bound, 0, out=bound)
+        bound *= highest
+        bound += np.maximum(U[k], 0, out=positive)
+        np.maximum(largest, bound, out=largest)
+    return largest > Firing.on(grid, circuits).threshold - U.dtype.type(MARGIN)
 
-    U: np.ndarray
-    begin: np.ndarray
-    sample: np.ndarray
-    spikes: list
+
+def on_grid(circuits, grid):
+    """The Steps from k dt to the grid points 1 .. M after it: fields (M, N)."""
+    return Step.over(np.arange(1, grid.substeps + 1)[:, None] * grid.h, circuits, grid.h)
+
+
+def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
+    """The membranes of neurons `unit` (c,) without any spike at all grid points, from what they are at k dt, (T, c) each: (G, c). SPEC C3.
+
+    At k dt itself it is the membrane before the noise of that instant.
+    """
+    steps = on_grid(circuits, grid)
+    b, c_exc, c_inh = (table.take(unit, axis=1) for table in (steps.b, steps.c_exc, steps.c_inh))          # (M, c)
+    line, part = np.empty((grid.steps, *b.shape), b.dtype), np.empty_like(b)               # (T, M, c), (M, c)
+    for k in range(grid.steps):
+        np.multiply(b, U[k], out=line[k])
+        line[k] += np.multiply(c_exc, I_exc[k], out=part)
+        line[k] += np.multiply(c_inh, I_inh[k], out=part)
+    return line.reshape(grid.steps * grid.substeps, len(unit))
+
+
+def sample_late(U, I_exc, I_inh, circuits, grid):
+    """Turn membranes at k dt into those at k dt + sample_time, in place. SPEC C5."""
+    late, part = Step.over(circuits.sample_time, circuits, grid.h), np.empty_like(U[0])
+    b, c_exc, c_inh = (full(each, part) for each in (late.b, late.c_exc, late.c_inh))
+    for k in range(grid.steps):
+        U[k] *= b
+        U[k] += np.multiply(I_exc[k], c_exc, out=part)
+        U[k] += np.multiply(I_inh[k], c_inh, out=part)
+
+
+def fire(line, sampled, unit, circuits, grid):
+    """Find all spikes of neurons `unit` (c,) from line (G, c), and put their resets into sampled (T, c). SPEC C4.
+
+    Returns the spikes' grid steps (E,) and their positions among the c neurons (E,).
+    """
+    firing, (whole, _) = Firing.on(grid, circuits), late_sampling(circuits, grid)
+    end, dtype = len(line) + 1, line.dtype
+    first = first_true(line > firing.threshold[unit]) + 1                                  # (c,) grid point of the first spike, or `end`
+    own, steps, positions = np.arange(len(unit)), [], []                                   # own (n,): who is looked at
+    while True:
+        spiked = np.flatnonzero(first < end)
+        own, first = own[spiked], first[spiked]
+        steps.append(first - 1)
+        positions.append(own)
+        if not len(own):
+            return np.concatenate(steps), np.concatenate(positions)
+        neuron = unit[own]                                                                 # (n,)
+        # reset, held in the refractory time
+        reset, release = firing.reset[neuron], first + firing.hold[neuron]                 # (n,)
+        taken = reset - line[np.minimum(release, end - 1) - 1, own]                        # (n,) reset - Z(r)
+        # threshold
+        lag = np.arange(max(end - release.min(), 0))[:, None]                              # (g, 1)
+        place = (release - 1 + lag) * len(unit) + own                                      # (g, n) beyond the end it is anything: no spike counts there
+        path = np.exp((-grid.h / circuits.tau_mem[neuron]).astype(dtype) * lag.astype(dtype))
+        path *= taken
+        path += line.reshape(-1).take(place, mode="clip")
+        following = np.minimum(release + first_true(path > firing.threshold[neuron]), end)
+        # record: samples that fall into the refractory time, and those between it and the next spike
+        due = np.arange(grid.steps)[:, None] * grid.substeps + whole[neuron]               # (T, n) the grid step of every sample
+        since = np.arange(grid.steps)[:, None] * grid.dt + (circuits.sample_time[neuron] - release * grid.h)         # (T, n) seconds
+        added = taken * np.exp(np.minimum(-since / circuits.tau_mem[neuron], 0)).astype(dtype)
+        seen = sampled[:, own]                                                             # (T, n)
+        seen += np.where((due >= release) & (due < following), added, 0)
+        sampled[:, own] = np.where((due >= first) & (due < release), reset, seen)
+        first = following
+
+
+def first_true(array):
+    """The first row of array (g, n), boolean, in which a column is True, and g where none is: (n,)."""
+    if not len(array):
+        return np.zeros(array.shape[1], int)
+    first = array.argmax(axis=0)
+    return np.where(array[first, np.arange(array.shape[1])], first, len(array))
 
 
 def read(circuits, grid, shape, below, kicks=None):

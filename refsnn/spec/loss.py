@@ -68,7 +68,8 @@ def scores_adjoint(V, dm, objective):
     if objective.reduce == "sum":
         return np.broadcast_to(dV, V.shape)
     gV = np.zeros_like(V)                                                        # (T, B, K)
-    np.put_along_axis(gV, V.argmax(axis=0)[None], dV[None], axis=0)
+    sample, k = np.indices(dV.shape, sparse=True)
+    gV[V.argmax(axis=0), sample, k] = dV
     return gV
 
 
