@@ -20,7 +20,7 @@ from _peers import PEERS
 import refsnn
 from refsnn import fast
 from refsnn.datasets import load
-from refsnn.events import Events, buffers, encode_events
+from refsnn.events import Events, encode_events
 
 AGREEMENT = 2e-5    # of max|gradient|: other orders of float32 sums, and the spikes of a membrane within rounding of its threshold
 
@@ -126,7 +126,6 @@ def own_parts(rounds):
         "Chip.forward, M = 8": lambda: chip.forward(network, events, rng),
     }, rounds)
     labels = data.train_labels[:100]
-    buffers.arrays.clear()
     tracemalloc.start()
     for _ in range(3):
         fast.loss_and_gradient(network, events, labels)

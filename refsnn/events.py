@@ -5,8 +5,6 @@ Works with numpy alone; with scipy the products are sparse, and faster by an ord
 
 from dataclasses import dataclass
 from functools import cache
-from sys import getrefcount
-from threading import local
 
 import numpy as np
 
@@ -15,38 +13,12 @@ from refsnn.spec.encoding import pixel_bins
 from refsnn.spec.network import Network, check_input
 
 
-class Buffers(local):
-    """Arrays that are used again once nobody else holds them; each thread has its own.
-
-    An array of megabytes is given back to the operating system when it is dropped, and getting a new one costs more than a pass over
-    it: every page is mapped and zeroed. So take() looks for one that it gave out before and that only it still knows.
-    """
-
-    KEPT = 40
-    LARGEST, TOTAL = 2**26, 2**28      # bytes of one array that is kept, and of all
-
-    def __init__(self):
-        self.arrays = []
-
-    def take(self, shape, dtype):
-        """An array of any content that nobody else holds."""
-        for index in range(len(self.arrays)):
-            # two references: the list's and the argument's
-            if self.arrays[index].shape == shape and self.arrays[index].dtype == dtype and getrefcount(self.arrays[index]) == 2:
-                self.arrays.append(self.arrays.pop(index))
-                return self.arrays[-1]
-        array = np.empty(shape, dtype)
-        if array.nbytes <= self.LARGEST:
-            self.arrays.append(array)
-        while len(self.arrays) > self.KEPT or sum(kept.nbytes for kept in self.arrays) > self.TOTAL:
-            del self.arrays[0]
-        return array
-
-
-buffers = Buffers()
-
-
 SLICE = 2**17    # bytes of one (b, N) array: five of them and the weights fit into 1 MB of cache
+
+# An array of megabytes is given back to the operating system when it is dropped, and getting a new one costs more than a pass over it: every page is
+# mapped and zeroed anew. The allocator of glibc stops doing so up to the size of the largest array that it has seen dropped, if that is not over 32
+# MB; so it is shown one, of which no page is ever touched. Elsewhere this does nothing.
+np.empty(2**25 - 2**14, np.uint8)
 
 
 def parts(B, N, dtype):
@@ -75,7 +47,7 @@ class Events:
         """The events of a dense x (T, B, M) of floats, or None where it holds anything but 0.0 and 1.0."""
         flat = np.ascontiguousarray(x).reshape(-1)
         bits = flat.view(f"u{x.itemsize}")           # compared as integers, which is faster and takes NaN for what it is
-        indices = np.flatnonzero(np.not_equal(bits, 0, out=buffers.take(bits.shape, bool)))
+        indices = np.flatnonzero(np.not_equal(bits, 0, out=np.empty(bits.shape, bool)))
         return cls.listed(indices, x.shape, x.dtype) if (flat[indices] == 1).all() else None
 
     @classmethod

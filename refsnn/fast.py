@@ -14,7 +14,7 @@ order of sums: a membrane within rounding of its threshold may spike in one and 
 import numpy as np
 
 from refsnn.errors import RangeError, check_labels, check_type
-from refsnn.events import Events, buffers, input_events, parts
+from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
 from refsnn.spec.surrogate import Surrogate
@@ -68,7 +68,7 @@ def run(network, events, noise=None):
 def run_spiking(events, layer):
     """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
     V, own = spike(events, layer, kept=events.shape[0])
-    S = buffers.take(V.shape, V.dtype)                                   # (T, B, N)
+    S = np.empty(V.shape, V.dtype)                                   # (T, B, N)
     S[:] = 0
     S.reshape(-1)[own.indices] = 1
     return Trace(V, S), own
@@ -79,7 +79,7 @@ def spike(events, layer, kept):
     (T, B, _), N, dtype = events.shape, layer.W.shape[1], layer.W.dtype
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
-    thetas, V, found = np.broadcast_to(theta, N), buffers.take((kept, B, N), dtype), [[] for _ in range(T)]
+    thetas, V, found = np.broadcast_to(theta, N), np.empty((kept, B, N), dtype), [[] for _ in range(T)]
     for samples in parts(B, N, dtype):
         V[0, samples] = 0
         I = np.zeros_like(V[0, samples])                                 # (b, N)
@@ -136,7 +136,7 @@ def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
         rate_value, rate_dS = rate_bound(count, objective.rate, objective.rate_limit)
         decay_value, decay_dW = weight_decay(layer.W, objective.weight)
         loss += burst_value + rate_value + decay_value
-        kept = buffers.take(trace[index].membrane.shape, V.dtype) if index else None      # (T, B, N) lamI, for the layer below
+        kept = np.empty(trace[index].membrane.shape, V.dtype) if index else None      # (T, B, N) lamI, for the layer below
         entry = LayerGradient(np.ascontiguousarray(decay_dW), None if layer.R is None else np.zeros_like(layer.R, order="C"))
         add_spiking_gradient(entry, layer, trace[index], spikes[index], own, burst_dS + rate_dS, lam_I, layers[index + 1].W, surrogate, kept)
         gradient.append(entry)

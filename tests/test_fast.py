@@ -1,5 +1,7 @@
 """The fast twin equals the specification: on random networks, free and on given traces, dense input and events."""
 
+import platform
+import resource
 import sys
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 import refsnn
 from refsnn import DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, fast
-from refsnn.events import Buffers, Events, buffers, sparse_routines
+from refsnn.events import Events, sparse_routines
 from refsnn.verify.strategies import generators, networks
 
 OBJECTIVES = [Objective(), Objective(reduce="sum"), Objective(readout=0.1, rate=0.01, rate_limit=3.0, burst=0.3, weight=1.0)]
@@ -66,30 +68,16 @@ def busy(seed=0, sizes=(30, 40, 5), B=20, dtype=np.float64):
     return network, *example(network, rng, 20, B)
 
 
-def test_what_a_call_returned_is_not_changed_by_later_calls():
-    network, x, labels = busy(B=300)                          # arrays large enough to be worth keeping
-    first = fast.loss_and_gradient(network, x, labels)
-    copies = [(layer.membrane.copy(), None if layer.spikes is None else layer.spikes.copy()) for layer in first[2]]
-    view = fast.forward(network, x)[0].membrane[3]            # holds on to its array by a view only
-    kept = view.copy()
-    for seed in range(1, 30):
-        fast.loss_and_gradient(network, np.roll(x, seed, axis=1), labels)
-    for layer, (membrane, spikes) in zip(first[2], copies):
-        np.testing.assert_array_equal(layer.membrane, membrane)
-        if spikes is not None:
-            np.testing.assert_array_equal(layer.spikes, spikes)
-    np.testing.assert_array_equal(view, kept)
-
-
-def test_arrays_are_used_again_once_dropped():
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what events.py tells the allocator is for that of glibc")
+def test_arrays_that_were_dropped_are_used_again():
     network, x, labels = busy(B=300)
-    first = fast.forward(network, x)[0].membrane
-    assert any(first is kept for kept in buffers.arrays)
-    name = id(first)
-    del first
-    assert name in {id(fast.forward(network, x)[0].membrane) for _ in range(Buffers.KEPT)}
-    buffers.take((2**27,), np.dtype(np.int8))                 # too large to be kept
-    assert max(kept.nbytes for kept in buffers.arrays) <= Buffers.LARGEST and sum(kept.nbytes for kept in buffers.arrays) <= Buffers.TOTAL
+    for _ in range(3):
+        fast.loss_and_gradient(network, x, labels)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        fast.loss_and_gradient(network, x, labels)
+    # each call has some ten arrays of 470 pages of 4 KB; mapped anew, these would be thousands of faults a call
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000
 
 
 def test_it_works_without_scipy(monkeypatch, request):

@@ -29,7 +29,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from refsnn.events import buffers
 
 
 def transfer(h, tau_mem, tau_syn):
@@ -215,7 +214,7 @@ def late_sampling(circuits, grid):
 def arriving_input(events, weights):
     """Charge of spikes that come on the time steps: Events (T, B, M), weights (2, M, N) as charge gives them -> (2, T, B, N)."""
     (T, B, _), N = events.shape, weights.shape[2]
-    drive = buffers.take((2, T, B, N), weights.dtype)
+    drive = np.empty((2, T, B, N), weights.dtype)
     drive[:] = 0
     for row, out in zip(weights, drive):
         events.add_product(slice(0, T * B), row, out.reshape(-1, N))
@@ -248,4 +247,4 @@ def membrane_kicks(normal, circuits, grid, noise):
     sampled late is sampled that much after the kick, and shows a little less of it: 13 % half a time step late.
     """
     strength = noise * np.sqrt(-np.expm1(-2 * grid.dt / circuits.tau_mem))                 # (N,)
-    return np.multiply(normal, strength.astype(normal.dtype), out=buffers.take(normal.shape, normal.dtype))
+    return np.multiply(normal, strength.astype(normal.dtype), out=np.empty(normal.shape, normal.dtype))

@@ -15,7 +15,7 @@ of current at its end, so the readout takes whole time steps too.
 Both agree with walk to rounding, under test; nothing here is needed to understand the chip.
 
     symbol    code        unit     shape     meaning
-    Z         U, line     theta    (T,B,N), (G,c)  membrane without any spike: on the time steps, on the grid points 1 .. G = T M
+    Z         U, line     theta    (T,B,N), (c,G)  membrane without any spike: on the time steps, on the grid points 1 .. G = T M
     -         active      -        (c,)      flat indices into (B, N) of the neurons that are looked at on the grid
     r         release     -        (n,)      grid point at which a refractory time ends
 """
@@ -23,23 +23,29 @@ Both agree with walk to rounding, under test; nothing here is needed to understa
 import numpy as np
 
 from refsnn.chip.dynamics import Firing, Spikes, Step, charge, late_sampling
-from refsnn.events import buffers, parts
+from refsnn.events import Events, parts
 
 MARGIN = 1e-4    # theta; leaping and walking round differently, so what comes that near to a threshold is looked at
 
 
-def leap(circuits, grid, shape, drive, kicks=None):
-    """walk for a layer driven on the time steps only, without recurrence: same arguments and results. Changes drive."""
-    (B, N), dtype = shape, circuits.weights.dtype
-    samples, steps, indices = buffers.take((grid.steps, *shape), dtype), [], []            # (T, B, N)
+def leap(circuits, grid, x, kicks=None):
+    """walk for a layer driven on the time steps only, by Events x (T, B, M), without recurrence: same results."""
+    (_, B, _), N, dtype = x.shape, len(circuits.leak), circuits.weights.dtype
+    charges, samples = charge(circuits.weights, circuits, grid.h), np.empty((grid.steps, B, N), dtype)     # (2, M, N), (T, B, N)
+    steps, indices = [], []
     for part in parts(B, N, dtype):
-        state = (samples[:, part], *(currents[:, part] for currents in drive))             # U, I_exc, I_inh, (T, b, N) each
-        run_line(*state, circuits, grid, None if kicks is None else kicks[:, part])
+        def arrive(k, *currents, part=part):
+            """Add the charge of the spikes of time step k to the currents."""
+            for row, I in zip(charges, currents):
+                x.add_product(x.rows(k, part), row, I)
+
+        state = np.empty((3, grid.steps, part.stop - part.start, N), dtype)                # (3, T, b, N)
+        run_line(state, arrive, None if kicks is None else kicks[:, part], circuits, grid)
+        sample_late(*state, circuits, grid, out=samples[:, part])
         active = np.flatnonzero(near_threshold(*state, circuits, grid))                    # (c,)
-        line = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)   # (G, c)
-        sample_late(*state, circuits, grid)
-        sampled = flat(samples[:, part]).take(active, axis=1)                                        # (T, c)
-        step, position = fire(line, sampled, active % N, circuits, grid)
+        path = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)      # (c, 2 G)
+        sampled = flat(samples[:, part])[:, active]                                        # (T, c)
+        step, position = fire(path, sampled, active % N, circuits, grid)
         flat(samples[:, part])[:, active] = sampled
         steps.append(step)
         indices.append(active[position] + part.start * N)
@@ -60,41 +66,51 @@ def full(vector, like):
     return np.array(np.broadcast_to(vector, like.shape), order="C")
 
 
-def run_line(U, I_exc, I_inh, circuits, grid, kicks):
-    """Fill U with the membranes without any spike at k dt, and turn the charge that arrives at k dt, I, into the currents from then on. SPEC C3."""
-    whole, part = Step.over(grid.dt, circuits, grid.h), np.empty_like(U[0])
+def run_line(state, arrive, kicks, circuits, grid):
+    """Fill state (3, T, b, N): membranes without any spike and currents, I_exc and I_inh, at k dt, after what arrives then. SPEC C3.
+
+    arrive(k, I_exc, I_inh) adds that to the currents. kicks: None or (T, b, N), the membrane noise.
+    """
+    whole, part = Step.over(grid.dt, circuits, grid.h), np.empty_like(state[0, 0])
     a_exc, a_inh, b, c_exc, c_inh = (full(each, part) for each in (whole.a_exc, whole.a_inh, whole.b, whole.c_exc, whole.c_inh))
-    U[0] = 0
+    state[:, 0] = 0
+    arrive(0, *state[1:, 0])
     for k in range(1, grid.steps):
-        # input
-        I_exc[k] += np.multiply(I_exc[k - 1], a_exc, out=part)
-        I_inh[k] += np.multiply(I_inh[k - 1], a_inh, out=part)
+        (U_before, I_exc_before, I_inh_before), (U, I_exc, I_inh) = state[:, k - 1], state[:, k]
         # decay, integrate, noise
-        np.multiply(U[k - 1], b, out=U[k])
-        U[k] += np.multiply(I_exc[k - 1], c_exc, out=part)
-        U[k] += np.multiply(I_inh[k - 1], c_inh, out=part)
+        np.multiply(U_before, b, out=U)
+        U += np.multiply(I_exc_before, c_exc, out=part)
+        U += np.multiply(I_inh_before, c_inh, out=part)
         if kicks is not None:
-            U[k] += kicks[k - 1]
+            U += kicks[k - 1]
+        np.multiply(I_exc_before, a_exc, out=I_exc)
+        np.multiply(I_inh_before, a_inh, out=I_inh)
+        # input
+        arrive(k, I_exc, I_inh)
 
 
 def near_threshold(U, I_exc, I_inh, circuits, grid):
-    """Which neurons come near their thresholds in any time step, as far as a bound tells: (b, N), boolean.
+    """Which neurons come near their thresholds in any time step, as far as a bound tells: (T, b, N) each -> (b, N), boolean.
 
-    m grid steps after k dt U is b U + c_exc I_exc + c_inh I_inh. As I_inh <= 0, that is at most max(0, U) + c_exc (I_exc + least I_inh)
-    with the least c_inh / c_exc of all m, and at most max(0, U) + highest max(0, I_exc + least I_inh). Resets are not asked about: a neuron that was
-    never near its threshold has had none.
+    m grid steps after k dt the membrane is b U + c_exc I_exc + c_inh I_inh. As I_inh <= 0, that is at most max(0, U) + c_exc (I_exc + least I_inh) with
+    the least c_inh / c_exc of all m, and at most max(0, U) + highest max(0, I_exc + least I_inh). Resets are not asked about: a neuron that was never
+    near its threshold has had none.
     """
-    steps, bound, positive = on_grid(circuits, grid), np.empty_like(U[0]), np.empty_like(U[0])
-    highest, least = full(steps.c_exc.max(axis=0), bound), full((steps.c_inh / steps.c_exc).min(axis=0), bound)
-    largest = np.full_like(bound, -np.inf)                                                 # (b, N) of all time steps
-    for k in range(grid.steps):
-        np.multiply(I_inh[k], least, out=bound)
-        bound += I_exc[k]
-        np.maximum(bound, 0, out=bound)
-        bound *= highest
-        bound += np.maximum(U[k], 0, out=positive)
-        np.maximum(largest, bound, out=largest)
-    return largest > Firing.on(grid, circuits).threshold - U.dtype.type(MARGIN)
+    steps = on_grid(circuits, grid)
+    bound = I_inh * full((steps.c_inh / steps.c_exc).min(axis=0), U[0])                    # (T, b, N)
+    bound += I_exc
+    np.maximum(bound, 0, out=bound)
+    bound *= full(steps.c_exc.max(axis=0), U[0])
+    bound += np.maximum(U, 0)
+    return bound.max(axis=0) > Firing.on(grid, circuits).threshold - U.dtype.type(MARGIN)
+
+
+def sample_late(U, I_exc, I_inh, circuits, grid, out):
+    """Membranes at k dt + sample_time from what they are at k dt, into out; (T, b, N) each. SPEC C5."""
+    late = Step.over(circuits.sample_time, circuits, grid.h)
+    np.multiply(U, full(late.b, U[0]), out=out)
+    out += I_exc * full(late.c_exc, U[0])
+    out += I_inh * full(late.c_inh, U[0])
 
 
 def on_grid(circuits, grid):
@@ -103,41 +119,31 @@ def on_grid(circuits, grid):
 
 
 def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
-    """The membranes of neurons `unit` (c,) without any spike at all grid points, from what they are at k dt, (T, c) each: (G, c). SPEC C3.
+    """The membranes of neurons `unit` (c,) without any spike at all grid points, from what they are at k dt, (T, c) each: (c, 2 G). SPEC C3.
 
-    At k dt itself it is the membrane before the noise of that instant.
+    At k dt itself it is the membrane before the noise of that instant; beyond the end it is -inf.
     """
-    steps = on_grid(circuits, grid)
-    b, c_exc, c_inh = (table.take(unit, axis=1) for table in (steps.b, steps.c_exc, steps.c_inh))          # (M, c)
-    line, part = np.empty((grid.steps, *b.shape), b.dtype), np.empty_like(b)               # (T, M, c), (M, c)
-    for k in range(grid.steps):
-        np.multiply(b, U[k], out=line[k])
-        line[k] += np.multiply(c_exc, I_exc[k], out=part)
-        line[k] += np.multiply(c_inh, I_inh[k], out=part)
-    return line.reshape(grid.steps * grid.substeps, len(unit))
-
-
-def sample_late(U, I_exc, I_inh, circuits, grid):
-    """Turn membranes at k dt into those at k dt + sample_time, in place. SPEC C5."""
-    late, part = Step.over(circuits.sample_time, circuits, grid.h), np.empty_like(U[0])
-    b, c_exc, c_inh = (full(each, part) for each in (late.b, late.c_exc, late.c_inh))
-    for k in range(grid.steps):
-        U[k] *= b
-        U[k] += np.multiply(I_exc[k], c_exc, out=part)
-        U[k] += np.multiply(I_inh[k], c_inh, out=part)
+    steps, T = on_grid(circuits, grid), grid.steps
+    state = np.stack([U.T, I_exc.T, I_inh.T], axis=2)                                      # (c, T, 3)
+    tables = np.stack([table.T.take(unit, axis=0) for table in (steps.b, steps.c_exc, steps.c_inh)], axis=1)        # (c, 3, M)
+    path = np.empty((len(unit), 2 * T, grid.substeps), U.dtype)
+    path[:, :T] = state @ tables
+    path[:, T:] = -np.inf
+    return path.reshape(len(unit), 2 * T * grid.substeps)
 
 
 def fire(line, sampled, unit, circuits, grid):
-    """Find all spikes of neurons `unit` (c,) from line (G, c), and put their resets into sampled (T, c). SPEC C4.
+    """Find all spikes of neurons `unit` (c,) from line (c, 2 G), and put their resets into sampled (T, c). SPEC C4.
 
     Returns the spikes' grid steps (E,) and their positions among the c neurons (E,).
     """
-    firing, (whole, _) = Firing.on(grid, circuits), late_sampling(circuits, grid)
-    end, dtype = len(line) + 1, line.dtype
-    first = first_true(line > firing.threshold[unit]) + 1                                  # (c,) grid point of the first spike, or `end`
+    firing, (whole, _), G, dtype = Firing.on(grid, circuits), late_sampling(circuits, grid), line.shape[1] // 2, line.dtype
+    decays = np.exp(np.arange(G) * (-grid.h / circuits.tau_mem[:, None])).astype(dtype)    # (N, G)
+    from_place = np.lib.stride_tricks.as_strided(line, (max(line.size - G + 1, 0), G), 2 * line.strides[1:])         # G grid points from any place on
+    first = first_true(line[:, :G] > firing.threshold[unit][:, None]) + 1                  # (c,) grid point of the first spike, beyond G if none
     own, steps, positions = np.arange(len(unit)), [], []                                   # own (n,): who is looked at
     while True:
-        spiked = np.flatnonzero(first < end)
+        spiked = np.flatnonzero(first <= G)
         own, first = own[spiked], first[spiked]
         steps.append(first - 1)
         positions.append(own)
@@ -145,60 +151,58 @@ def fire(line, sampled, unit, circuits, grid):
             return np.concatenate(steps), np.concatenate(positions)
         neuron = unit[own]                                                                 # (n,)
         # reset, held in the refractory time
-        reset, release = firing.reset[neuron], first + firing.hold[neuron]                 # (n,)
-        taken = reset - line[np.minimum(release, end - 1) - 1, own]                        # (n,) reset - Z(r)
+        reset, release = firing.reset[neuron], np.minimum(first + firing.hold[neuron], G + 1)              # (n,)
+        path = from_place[own * (2 * G) + release - 1]                                     # (n, G) from the release on
+        taken = np.where(release <= G, reset - path[:, 0], dtype.type(0))                  # (n,) reset - Z(r)
         # threshold
-        lag = np.arange(max(end - release.min(), 0))[:, None]                              # (g, 1)
-        place = (release - 1 + lag) * len(unit) + own                                      # (g, n) beyond the end it is anything: no spike counts there
-        path = np.exp((-grid.h / circuits.tau_mem[neuron]).astype(dtype) * lag.astype(dtype))
-        path *= taken
-        path += line.reshape(-1).take(place, mode="clip")
-        following = np.minimum(release + first_true(path > firing.threshold[neuron]), end)
+        path += taken[:, None] * decays[neuron]
+        following = release + first_true(path > firing.threshold[neuron][:, None])
         # record: samples that fall into the refractory time, and those between it and the next spike
         due = np.arange(grid.steps)[:, None] * grid.substeps + whole[neuron]               # (T, n) the grid step of every sample
         since = np.arange(grid.steps)[:, None] * grid.dt + (circuits.sample_time[neuron] - release * grid.h)         # (T, n) seconds
-        added = taken * np.exp(np.minimum(-since / circuits.tau_mem[neuron], 0)).astype(dtype)
+        added = taken * np.exp(np.minimum(-since / circuits.tau_mem[neuron], 0).astype(dtype))
         seen = sampled[:, own]                                                             # (T, n)
-        seen += np.where((due >= release) & (due < following), added, 0)
+        seen += np.where((due >= release) & (due < following), added, dtype.type(0))
         sampled[:, own] = np.where((due >= first) & (due < release), reset, seen)
         first = following
 
 
 def first_true(array):
-    """The first row of array (g, n), boolean, in which a column is True, and g where none is: (n,)."""
-    if not len(array):
-        return np.zeros(array.shape[1], int)
-    first = array.argmax(axis=0)
-    return np.where(array[first, np.arange(array.shape[1])], first, len(array))
+    """The first column of array (n, g), boolean, in which a row is True, and g where none is: (n,)."""
+    first = array.argmax(axis=1)
+    return np.where(array[np.arange(len(array)), first], first, array.shape[1])
 
 
 def read(circuits, grid, shape, below, kicks=None):
     """walk for a layer without threshold, driven by the Spikes of the layer below: returns its samples (T, B, N)."""
     dtype, M, (B, N) = circuits.weights.dtype, grid.substeps, shape
+    units = circuits.weights.shape[1]
     k, j = np.divmod(below.step + 1, M)                               # (E,) an event of grid step g arrives at (g + 1) h
-    sample, unit = np.divmod(below.index, circuits.weights.shape[1])  # (E,)
-    arriving = charge(circuits.weights, circuits, grid.h)[:, unit]    # (2, E, N)
-    points = np.arange(M)[:, None]
-    rest = Step.over((M - points) * grid.h, circuits, grid.h)                              # (M, N) from the event to the end of its dt
-    seen = Step.over(np.maximum(circuits.sample_time - points * grid.h, 0), circuits, grid.h)          # to the sample; c = 0 if that is before
-    parts = np.stack([seen.c_exc[j] * arriving[0] + seen.c_inh[j] * arriving[1], rest.c_exc[j] * arriving[0] + rest.c_inh[j] * arriving[1],
-                      rest.a_exc[j] * arriving[0], rest.a_inh[j] * arriving[1]], axis=1)           # (E, 4, N) of sample, U, I_exc, I_inh
-    # summed over the events of one time step and sample
-    place = k * B + sample                                                                 # (E,)
-    order = np.argsort(place, kind="stable")
-    first = np.flatnonzero(np.diff(place[order], prepend=-1))
-    jumps = np.zeros(((grid.steps + 1) * B, 4, N), dtype)
-    jumps[place[order[first]]] = np.add.reduceat(parts[order], first, axis=0) if len(first) else 0
-    jumps = jumps.reshape(grid.steps + 1, B, 4, N)
-    whole, late = Step.over(grid.dt, circuits, grid.h), Step.over(circuits.sample_time, circuits, grid.h)
-    U, I_exc, I_inh = (np.zeros(shape, dtype) for _ in range(3))                           # (B, N)
-    samples = np.empty((grid.steps, *shape), dtype)                                        # (T, B, N)
-    for k in range(grid.steps):
-        samples[k] = late.membrane(U, I_exc, I_inh) + jumps[k, :, 0]
-        whole.take(U, I_exc, I_inh)
-        for state, jump in zip((U, I_exc, I_inh), (1, 2, 3)):
-            state += jumps[k, :, jump]
-        if kicks is not None:
-            U += kicks[k]
+    sample, unit = np.divmod(below.index, units)                      # (E,)
+    # an event of unit u at grid point j of a time step: input number u M + j of that time step and sample
+    arrivals = Events.listed(np.sort(((k * B + sample) * units + unit) * M + j), (grid.steps + 1, B, units * M), dtype)
+    jumps = np.zeros(((grid.steps + 1) * B, 4 * N), dtype)            # of sample, membrane, currents
+    arrivals.add_product(slice(0, len(jumps)), arrival_table(circuits, grid), jumps)
+    seen, membrane, I_exc, I_inh = np.moveaxis(jumps.reshape(grid.steps + 1, B, 4, N), 2, 0)               # (T+1, B, N) each
+
+    def arrive(k, *currents):
+        """Add what has arrived within the time step before: it counts from its end on."""
+        for I, arrived in zip(currents, (I_exc, I_inh)):
+            I += arrived[k - 1] if k else 0
+
+    samples, state = np.empty((grid.steps, B, N), dtype), np.empty((3, grid.steps, B, N), dtype)
+    run_line(state, arrive, membrane if kicks is None else membrane[:-1] + kicks, circuits, grid)
+    sample_late(*state, circuits, grid, out=samples)
+    samples += seen[:-1]
     samples[0] = 0
     return samples + circuits.leak.astype(dtype)
+
+
+def arrival_table(circuits, grid):
+    """What a spike of each unit below, arriving at grid point j of a time step, adds to its sample, and to U, I_exc, I_inh at its end: (M_below M, 4 N)."""
+    points = np.arange(grid.substeps)[:, None]
+    rest = Step.over((grid.substeps - points) * grid.h, circuits, grid.h)                  # (M, N) from the event to the end of its dt
+    late = Step.over(np.maximum(circuits.sample_time - points * grid.h, 0), circuits, grid.h)              # to the sample; c = 0 if that is before
+    exc, inh = charge(circuits.weights, circuits, grid.h)[:, :, None]                      # (units, 1, N) each
+    table = np.stack([late.c_exc * exc + late.c_inh * inh, rest.c_exc * exc + rest.c_inh * inh, rest.a_exc * exc, rest.a_inh * inh], axis=2)
+    return table.reshape(-1, 4 * table.shape[3])                                           # from (units, M, 4, N)

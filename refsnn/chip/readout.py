@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.events import buffers
 from refsnn.spec.trace import Trace
 
 LEAK_CODE = 80
@@ -54,7 +53,7 @@ def convert(samples, lsb, gain=None, offset=None, noise=None):
     dtype = samples.dtype
     slope = np.asarray(1 / lsb if gain is None else gain / lsb, dtype)             # () or (N,) codes per theta
     zero = np.asarray(LEAK_CODE if offset is None else LEAK_CODE + offset, dtype)  # () or (N,) codes
-    codes = np.multiply(samples, slope, out=buffers.take(samples.shape, dtype))    # (T, B, N)
+    codes = np.multiply(samples, slope, out=np.empty(samples.shape, dtype))    # (T, B, N)
     codes += zero
     if noise is not None:
         codes += noise
@@ -79,7 +78,7 @@ def bin_spikes(spikes, grid, shape, dtype, shift=0.0, jitter=0.0, lost=0.0, rng=
     recorded = step < T
     if lost:
         recorded &= rng.random(len(step)) >= lost
-    bins = buffers.take(shape, dtype)                                              # (T, B, N)
+    bins = np.empty(shape, dtype)                                              # (T, B, N)
     bins[:] = 0
     bins.reshape(-1)[step[recorded] * size + spikes.index[recorded]] = 1
     return bins

@@ -13,7 +13,7 @@ from refsnn.chip.settings import Settings, apply_settings
 from refsnn.chip.synapses import SPIKING_SCALE, load_weights, split_rows
 from refsnn.chip.variation import FixedPattern, Variation, draw_pattern, drift_pattern
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type, describe
-from refsnn.events import buffers, input_events
+from refsnn.events import input_events
 from refsnn.spec.network import Layer, Network
 from refsnn.spec.neuron import NeuronParameters
 
@@ -117,19 +117,18 @@ class Chip:
         pattern = apply_settings(self.pattern[index], self.settings[index], layer.neuron.threshold)
         circuits = self.circuits(layer, pattern, self.settings[index].weight_scale, noise.threshold)
         kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
-        shape, drive, spikes = (x.shape[1], layer.W.shape[1]), None, None
-        if below is None:
-            drive = arriving_input(x, charge(circuits.weights, circuits, grid.h))
+        shape, spikes = (x.shape[1], layer.W.shape[1]), None
         # one of three forms of the same, see refsnn.chip.leaps
         if below is None and layer.R is None:
-            samples, spikes = leap(circuits, grid, shape, drive, kicks)
+            samples, spikes = leap(circuits, grid, x, kicks)
         elif not layer.spiking:
             samples = read(circuits, grid, shape, below, kicks)
         else:
+            drive = None if below is not None else arriving_input(x, charge(circuits.weights, circuits, grid.h))
             samples, spikes = walk(circuits, grid, shape, drive, below, kicks)
         read_noise = None
         if noise.read is not None:
-            read_noise = np.multiply(noise.read, samples.dtype.type(self.variation.read_noise), out=buffers.take(samples.shape, samples.dtype))
+            read_noise = np.multiply(noise.read, samples.dtype.type(self.variation.read_noise), out=np.empty(samples.shape, samples.dtype))
         codes = convert(samples, self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, read_noise)
         if layer.spiking:
             bins = bin_spikes(spikes, grid, samples.shape, samples.dtype, self.spike_shift, self.variation.spike_jitter,
@@ -160,7 +159,7 @@ class Chip:
                         reset=pattern.reset,
                         refractory=self.refractory * pattern.refractory,
                         sample_time=np.minimum(pattern.sample_time + self.sample_offset, 1) * neuron.dt,
-                        weights=gains * rows * pattern.alive.astype(layer.W.dtype),
+                        weights=rows * (gains * pattern.alive.astype(layer.W.dtype)),
                         recurrent=recurrent)
 
     def noise(self, network, x, rng):

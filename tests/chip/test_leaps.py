@@ -35,7 +35,7 @@ def test_leaping_is_walking(rng, substeps, refractory, offset, noisy):
     drive = arriving_input(Events.of(x), charge(hidden.weights, hidden, grid.h))
     kicks, more = (membrane_kicks(rng.normal(size=(14, 3, len(c.leak))), c, grid, 0.05) if noisy else None for c in (hidden, readout))
     slow, spikes = walk(hidden, grid, (3, 12), drive, kicks=kicks)
-    fast, same = leap(hidden, grid, (3, 12), drive, kicks)
+    fast, same = leap(hidden, grid, Events.of(x), kicks)
     scale = np.abs(slow).max() + 1
     np.testing.assert_array_equal(spikes.step, same.step)
     np.testing.assert_array_equal(spikes.index, same.index)
