@@ -5,7 +5,7 @@ surrogate and objective. Before any time is shown, the loss and the gradient of 
 interleaved, so that a change of the machine's speed meets all of them alike; in each, a contestant runs three times and the last counts, since the
 threads of the one before go on waiting for work for a while, on the same cores. Medians are reported.
 
-PyTorch and JAX are optional; whatever is missing is skipped with a line.
+PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
 
 import argparse
@@ -97,46 +97,51 @@ def compare(steps, rounds):
 
 
 def growth(rounds):
-    """Seconds of one fast.loss_and_gradient as T, B, N and the spikes grow."""
+    """Seconds of one fast.loss_and_gradient as T, B, N and the spikes grow, and the slopes in logarithms: 1 where it grows in proportion."""
     table = {}
     for name, cases in {"T": [(20, 100, 246, 1), (40, 100, 246, 1), (80, 100, 246, 1)], "B": [(20, 50, 246, 1), (20, 100, 246, 1), (20, 200, 246, 1)],
                         "N": [(20, 100, 123, 1), (20, 100, 246, 1), (20, 100, 492, 1)],
-                        "strength of W": [(20, 100, 246, 0.5), (20, 100, 246, 1), (20, 100, 246, 2)]}.items():
+                        "hidden spikes": [(20, 100, 246, 0.5), (20, 100, 246, 1), (20, 100, 246, 2)]}.items():
         runs, sizes = {}, []
         for steps, B, N, strength in cases:
             network, (x, labels) = network_of(N), batch(B, steps)
             network = network.with_parameters([np.float32(strength) * network.layers[0].W, network.layers[1].W])
             runs[f"T={steps} B={B} N={N} W*{strength}"] = lambda n=network, e=Events.of(x), y=labels: fast.loss_and_gradient(n, e, y)
-            sizes.append({"T": steps, "B": B, "N": N}.get(name, strength))
-        table[name] = {"sizes": sizes, "seconds": list(interleaved(runs, rounds).values())}
-        print(f"as {name} goes {', '.join(map(str, sizes))}: " + ", ".join(f"{1e3 * value:.2f}" for value in table[name]["seconds"]) + " ms")
+            spikes = float(fast.forward(network, x)[0].spikes.sum()) / B
+            sizes.append({"T": steps, "B": B, "N": N, "hidden spikes": round(spikes, 1)}[name])
+        seconds = list(interleaved(runs, rounds).values())
+        slope = float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
+        table[name] = {"sizes": sizes, "seconds": seconds, "slope": slope}
+        print(f"as {name} goes {', '.join(map(str, sizes))}: {', '.join(f'{1e3 * value:.2f}' for value in seconds)} ms, slope {slope:.2f}")
     return table
 
 
 def own_parts(rounds):
     """The floor of the sparse products, inference, the chip, encoding: seconds, and rates."""
-    network, data, rng = network_of(), load(), np.random.default_rng(0)
-    batches = [encode_events(data.test_images[first:first + 100], dtype=np.float32) for first in range(0, 2000, 100)]
-    events, out, dW = batches[0], np.zeros((2000, 246), np.float32), np.zeros((256, 246), np.float32)
+    network, images, labels, rng = network_of(), load().train_images, load().train_labels[:100], np.random.default_rng(0)
+    events, everything = (encode_events(some, dtype=np.float32) for some in (images[:100], images))
+    out, dW = np.zeros((2000, 246), np.float32), np.zeros((256, 246), np.float32)
     chip = refsnn.Chip.sample(rng, network)
     seconds = interleaved({
-        "sparse products alone": lambda: (events.add_product(slice(0, len(out)), network.layers[0].W, out), events.add_outer(slice(0, len(out)), out, dW)),
-        "fast.classify": lambda: [fast.classify(network, each) for each in batches],
-        "encode_events": lambda: encode_events(data.train_images[:2000], dtype=np.float32),
+        "sparse products alone": lambda: (events.add_product(slice(0, 2000), network.layers[0].W, out), events.add_outer(slice(0, 2000), out, dW)),
+        "fast.classify, one thread": lambda: fast.classify(network, everything, 1),
+        "fast.classify": lambda: fast.classify(network, everything),
+        "encode_events": lambda: encode_events(images, dtype=np.float32),
         "Chip.forward, M = 8": lambda: chip.forward(network, events, rng),
     }, rounds)
-    labels = data.train_labels[:100]
     tracemalloc.start()
     for _ in range(3):
         fast.loss_and_gradient(network, events, labels)
     peak = tracemalloc.get_traced_memory()[1] / out.nbytes
     tracemalloc.stop()
-    rates = {"classified images a second": 2000 / seconds["fast.classify"], "encoded images a second": 2000 / seconds["encode_events"],
-             "images a second on the emulated chip": 100 / seconds["Chip.forward, M = 8"]}
+    rates = {"images a second, classified": len(images) / seconds["fast.classify"],
+             "images a second, classified by one thread": len(images) / seconds["fast.classify, one thread"],
+             "images a second, encoded": len(images) / seconds["encode_events"],
+             "images a second, on the emulated chip": 100 / seconds["Chip.forward, M = 8"]}
     print(f"\nsparse products alone   {1e3 * seconds['sparse products alone']:.2f} ms of a loss and gradient at T = 20")
     for name, value in rates.items():
-        print(f"{name:38}{value:12,.0f}")
-    print(f"memory of a step, kept arrays and all   {peak:.2f} arrays of (T, B, N)")
+        print(f"{name:42}{value:10,.0f}")
+    print(f"memory of a step   {peak:.2f} arrays of (T, B, N)")
     return {"seconds": seconds, **rates, "peak_arrays": peak}
 
 

@@ -7,20 +7,24 @@ The loops over time are those of the specification. What makes them fast, in the
 - the backward loop adds each time step to dW while its lamI is at hand, and keeps no adjoint of the lowest layer;
 - arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
-One thread: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
+One thread but for classify: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
 order of sums: a membrane within rounding of its threshold may spike in one and not in the other.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-from refsnn.errors import RangeError, check_labels, check_type
+from refsnn.errors import RangeError, check_count, check_labels, check_type
 from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
-GEMM_SIZE = 2**18    # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
+INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
+GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
 def forward(network, x, noise=None):
@@ -80,12 +84,13 @@ def spike(events, layer, kept):
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
     thetas, V, found = np.broadcast_to(theta, N), np.empty((kept, B, N), dtype), [[] for _ in range(T)]
-    for samples in parts(B, N, dtype):
-        V[0, samples] = 0
-        I = np.zeros_like(V[0, samples])                                 # (b, N)
+    for samples in parts(B, N, dtype) if kept > 1 else [slice(0, B)]:
+        rows = V[:, samples]                                             # (kept, b, N)
+        rows[0] = 0
+        I = np.zeros_like(rows[0])                                       # (b, N)
         above, spiked = np.empty(I.shape, bool), np.zeros(0, int)        # (b, N); (s,) flat indices into (b, N)
         for t in range(T - 1):
-            before, V_next = V[t % kept, samples], V[(t + 1) % kept, samples]
+            before, V_next = rows[t % kept], rows[(t + 1) % kept]
             # decay, integrate
             I *= alpha
             events.add_product(events.rows(t, samples), W, I)
@@ -94,7 +99,8 @@ def spike(events, layer, kept):
             # decay, integrate, reset for the spike of t
             np.multiply(before, beta, out=V_next)
             V_next += I
-            V_next.reshape(-1)[spiked] -= thetas[spiked % N]
+            if len(spiked):
+                V_next.reshape(-1)[spiked] -= thetas[spiked % N]
             # threshold
             spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
             # record
@@ -171,19 +177,20 @@ def add_spiking_gradient(gradient, layer, trace, below, own, gS, lam_above, W_ab
     alpha, beta, theta = layer.neuron.constants(V.dtype)
     slope = V.dtype.type(surrogate.slope)
     for samples in parts(*V.shape[1:], V.dtype):
-        lam_V, lam_I = np.zeros_like(V[0, samples]), np.zeros_like(V[0, samples])        # (b, N)
+        rows, lam_next, gS_here = V[:, samples], lam_above[:, samples], gS[samples]      # (T, b, N), (T, b, K), (b, N)
+        lam_V, lam_I = np.zeros_like(rows[0]), np.zeros_like(rows[0])    # (b, N)
         lam_S, height = np.empty_like(lam_V), np.empty_like(lam_V)       # (b, N)
         for t in range(len(V) - 1, 0, -1):
             # threshold
             if t == len(V) - 1:
-                lam_S[:] = gS[samples]
+                lam_S[:] = gS_here
             else:
-                product(lam_above[t + 1, samples], W_back, lam_S)
-                lam_S += gS[samples]
+                product(lam_next[t + 1], W_back, lam_S)
+                lam_S += gS_here
             if R_back is not None:
                 lam_S += product(lam_I, R_back, np.empty_like(lam_S))
             # membrane: sigma' = 1 / (slope |V - theta| + 1)^2, and 1 where the rule is spike-aware and a spike was recorded
-            np.subtract(V[t, samples], theta, out=height)
+            np.subtract(rows[t], theta, out=height)
             np.abs(height, out=height)
             height *= slope
             if surrogate.spike_aware:
@@ -212,12 +219,22 @@ def product(left, right, out):
     return out
 
 
-def classify(network, x):
+def classify(network, x, threads=None):
     """The decisions of the free ideal model, argmax of the scores by maximum over time: x (T, B, M), dense or as Events -> (B,). SPEC E11.
 
-    Keeps no trace.
+    Keeps no trace. The batch is cut into parts large enough to be worth a thread; threads: how many of them, None for one a processor. The results
+    do not depend on it. Raises what forward raises.
     """
     events = input_events(network, x)
+    threads = (os.cpu_count() or 1) if threads is None else check_count("threads", threads, high=1024)
+    widest = max(layer.W.shape[1] for layer in network.layers)
+    shares = parts(events.shape[1], widest, network.layers[0].W.dtype, bytes=INFERENCE_SLICE)
+    with ThreadPoolExecutor(threads) as pool:
+        return np.concatenate(list(pool.map(lambda samples: decide(network, events.of_samples(samples)), shares)))
+
+
+def decide(network, events):
+    """classify for one part of the batch."""
     for layer in network.layers[:-1]:
         events = spike(events, layer, kept=1)[1]
     return run_readout(events, network.layers[-1]).max(axis=0).argmax(axis=1)

@@ -109,6 +109,15 @@ def test_a_negative_zero_is_no_spike():
     assert fast.loss_and_gradient(network, negative, labels)[0] == fast.loss_and_gradient(network, x, labels)[0]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4, None])
+def test_decisions_do_not_depend_on_threads(threads, monkeypatch):
+    network, x, _ = busy(B=200)
+    monkeypatch.setattr(fast, "INFERENCE_SLICE", 20 * 40 * x.itemsize)     # ten parts
+    np.testing.assert_array_equal(fast.classify(network, x, threads), refsnn.forward(network, x)[-1].membrane.max(axis=0).argmax(axis=1))
+    with pytest.raises(RangeError):
+        fast.classify(network, x, 0)
+
+
 @given(generators(), st.integers(1, 4), st.integers(2, 6), st.integers(1, 9))
 def test_events_are_the_spikes(rng, B, T, M):
     x = (rng.random((T, B, M)) < 0.4).astype(np.float32)
@@ -117,6 +126,7 @@ def test_events_are_the_spikes(rng, B, T, M):
     np.testing.assert_array_equal(events.per_sample(), x.sum(axis=0))
     W, lam = rng.normal(size=(M, 3)).astype(np.float32), rng.normal(size=(T, B, 3)).astype(np.float32)
     for samples in (slice(0, B), slice(B // 2, B)):
+        np.testing.assert_array_equal(events.of_samples(samples).dense(), x[:, samples])
         for t in range(T):
             out = np.ones((samples.stop - samples.start, 3), np.float32)
             rows = events.rows(t, samples)

@@ -138,7 +138,10 @@ def fire(line, sampled, unit, circuits, grid):
     Returns the spikes' grid steps (E,) and their positions among the c neurons (E,).
     """
     firing, (whole, _), G, dtype = Firing.on(grid, circuits), late_sampling(circuits, grid), line.shape[1] // 2, line.dtype
+    rate = (-1 / circuits.tau_mem).astype(dtype)                                           # (N,)
     decays = np.exp(np.arange(G) * (-grid.h / circuits.tau_mem[:, None])).astype(dtype)    # (N, G)
+    taken_in = np.arange(grid.steps)[:, None] * grid.substeps                              # (T, 1) grid step of the samples, and seconds, at k dt
+    taken_at = (np.arange(grid.steps)[:, None] * grid.dt).astype(dtype)                    # (T, 1)
     from_place = np.lib.stride_tricks.as_strided(line, (max(line.size - G + 1, 0), G), 2 * line.strides[1:])         # G grid points from any place on
     first = first_true(line[:, :G] > firing.threshold[unit][:, None]) + 1                  # (c,) grid point of the first spike, beyond G if none
     own, steps, positions = np.arange(len(unit)), [], []                                   # own (n,): who is looked at
@@ -158,9 +161,10 @@ def fire(line, sampled, unit, circuits, grid):
         path += taken[:, None] * decays[neuron]
         following = release + first_true(path > firing.threshold[neuron][:, None])
         # record: samples that fall into the refractory time, and those between it and the next spike
-        due = np.arange(grid.steps)[:, None] * grid.substeps + whole[neuron]               # (T, n) the grid step of every sample
-        since = np.arange(grid.steps)[:, None] * grid.dt + (circuits.sample_time[neuron] - release * grid.h)         # (T, n) seconds
-        added = taken * np.exp(np.minimum(-since / circuits.tau_mem[neuron], 0).astype(dtype))
+        since = taken_at + (circuits.sample_time[neuron] - release * grid.h).astype(dtype)             # (T, n) seconds since the release
+        added = np.exp(np.minimum(since * rate[neuron], 0))
+        added *= taken
+        due = taken_in + whole[neuron]                                                     # (T, n) the grid step of every sample
         seen = sampled[:, own]                                                             # (T, n)
         seen += np.where((due >= release) & (due < following), added, dtype.type(0))
         sampled[:, own] = np.where((due >= first) & (due < release), reset, seen)

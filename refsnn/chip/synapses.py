@@ -52,4 +52,4 @@ def split_rows(W, strength_exc, strength_inh):
     >>> split_rows(np.array([[2.0, -3.0]]), np.array([[1.0, 1.0]]), np.array([[1.0, 0.5]])).tolist()
     [[[2.0, 0.0]], [[0.0, -1.5]]]
     """
-    return np.stack([W.clip(min=0) * strength_exc, W.clip(max=0) * strength_inh]).astype(W.dtype)
+    return np.stack([W.clip(min=0) * strength_exc.astype(W.dtype), W.clip(max=0) * strength_inh.astype(W.dtype)])
