@@ -15,7 +15,8 @@ import os
 import platform
 import re
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
-from refsnn.training import SHARDS, Progress, Recipe, Shard, Substrate, evaluate, split, start, train_epoch
+from refsnn.training import SHARDS, Progress, Recipe, Shard, Split, Substrate, evaluate, split, start, train_epoch
 
 try:
     import fcntl
@@ -55,20 +56,39 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
     data = split(recipe, dataset)
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
-    with crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew, claimed(folder) as folder:
+    with crew_of([Shard(recipe, substrate, data, number) for number in range(SHARDS)], workers) as crew:
+        task = Task(dataset.name, data, lambda folder: progress, lambda progress: next_epoch(recipe, progress, crew, report))
+        return carry_out(task, recipe, folder, resume, report)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a run does between its files: the name of its data and their Split; start(folder), the Progress before the first epoch; and
+    epoch(progress), the Progress after one more, whose record has accuracy and hidden_spikes where it was evaluated."""
+
+    name: str
+    data: Split
+    start: Callable
+    epoch: Callable
+
+
+def carry_out(task, recipe, folder, resume, report):
+    """Do a Task epoch by epoch in a folder, and return what results.json holds: `train` without what is trained."""
+    with claimed(folder) as folder:
+        progress = task.start(folder)
         if resume:
-            saved, progress = newest_checkpoint(folder, report)
-            require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)
+            saved, progress = newest_checkpoint(folder, report, progress.network)
+            require_same(saved, asdict(recipe) | {"data_sha256": task.data.sha256()}, folder)
         elif checkpoints(folder):
             raise DataError(f"{folder} holds a run already; --resume continues it, another --out starts afresh")
         report.start(recipe, folder)
-        write_results(folder, results_of(recipe, dataset, data, progress))
+        write_results(folder, results_of(recipe, task, progress))
         while len(progress.history) < recipe.epochs:
-            progress = next_epoch(recipe, progress, crew, report)
-            save_checkpoint(folder, recipe, data, progress)
+            progress = task.epoch(progress)
+            save_checkpoint(folder, recipe, task.data, progress)
             report.epoch(progress.history[-1], recipe.epochs)
-            write_results(folder, results_of(recipe, dataset, data, progress))
-        return results_of(recipe, dataset, data, progress)
+            write_results(folder, results_of(recipe, task, progress))
+        return results_of(recipe, task, progress)
 
 
 @contextlib.contextmanager
@@ -104,9 +124,18 @@ def next_epoch(recipe, progress, crew, report):
     """Train one epoch more, evaluate where it is due, and return the new Progress."""
     started, epoch = time.perf_counter(), len(progress.history)
     network, adam, means = train_epoch(recipe, progress, crew, lambda done, total: report.batch(epoch + 1, done, total))
+    return followed(recipe, progress, network, adam, means, lambda: evaluate(network, crew, epoch), started)
+
+
+def followed(recipe, progress, network, adam, means, evaluation, started):
+    """The Progress after an epoch that began at `started` and led to network, adam and the record `means`.
+
+    evaluation(): (accuracy, hidden spikes), called where one is due.
+    """
+    epoch = len(progress.history)
     record = {"epoch": epoch + 1, **means}
     if (epoch + 1) % recipe.evaluate_every == 0 or epoch + 1 == recipe.epochs:
-        record["accuracy"], record["hidden_spikes"] = evaluate(network, crew, epoch)
+        record["accuracy"], record["hidden_spikes"] = evaluation()
     return Progress(network, adam, (*progress.history, record), (*progress.seconds, round(time.perf_counter() - started, 3)))
 
 
@@ -126,14 +155,15 @@ class Silence:
         """Called with what the user should know."""
 
 
-def results_of(recipe, dataset, data, progress):
+def results_of(recipe, task, progress):
     """What results.json holds after the epochs of `progress`."""
+    data = task.data
     newest = next((record for record in reversed(progress.history) if "accuracy" in record), {})
     trained = len(data.images) * len(progress.history)
     return {
         "versions": versions(),
         "recipe": asdict(recipe) | {"hidden": list(recipe.hidden)},
-        "dataset": {"name": dataset.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
+        "dataset": {"name": task.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
                     "evaluation_images": len(data.evaluation_images)},
         "finished": len(progress.history) == recipe.epochs,
         "accuracy": newest.get("accuracy"),
@@ -150,7 +180,12 @@ def versions():
 
 
 def chip_cost(network, trained):
-    """Time and energy of the real chip, of one image, and of a training with `trained` images; None for what fits no chip. SPEC C9."""
+    """Time and energy of the real chip, of one image, and of a training with `trained` images; None for what fits no chip. SPEC C9.
+
+    None as well for what is no image: a recurrent network's input is longer, and a network that does not spike has no chip.
+    """
+    if not isinstance(network, Network) or any(layer.R is not None for layer in network.layers):
+        return None
     try:
         found = cost(network)
     except ShapeError:
@@ -190,8 +225,11 @@ def digest(arrays):
     return np.frombuffer(total.digest(), np.uint8)
 
 
-def load_checkpoint(path):
-    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError."""
+def load_checkpoint(path, like=None):
+    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError.
+
+    like: a network of the kind that was trained, which gets the saved weights; None for one of layers without recurrence.
+    """
     with damage_is_data_error(path):
         arrays = read_npz(path)
         if "sha256" not in arrays or not np.array_equal(arrays.pop("sha256"), digest(arrays)):
@@ -204,12 +242,19 @@ def load_checkpoint(path):
         epochs = [len(description[name]) for name in ("history", "seconds")]
         if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
             raise DataError(f"it holds arrays {shapes} and {epochs} epochs, which do not belong together")
-        network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False)))
+        network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False))) if like is None else refilled(like, weights)
         adam = AdamState(check_count("adam_step", description["adam_step"]), first, second)
         return saved, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
 
 
-def newest_checkpoint(folder, report):
+def refilled(network, weights):
+    """The network with saved weights, or None where they are not of its shapes: then they are of another recipe, or of other data."""
+    if [array.shape for array in weights] != [array.shape for array in parameters(network.layers)]:
+        return None
+    return network.with_parameters(weights)
+
+
+def newest_checkpoint(folder, report, like=None):
     """The newest sound checkpoint of a folder, as load_checkpoint gives it; what is wrong with a newer one is noted.
 
     Raises DataError if there is none.
@@ -217,7 +262,7 @@ def newest_checkpoint(folder, report):
     reason = "there is none"
     for path in reversed(checkpoints(folder)):
         try:
-            return load_checkpoint(path)
+            return load_checkpoint(path, like)
         except DataError as error:
             reason = str(error)
             report.note(f"{error}; trying the one before it")
