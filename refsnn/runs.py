@@ -168,7 +168,7 @@ def results_of(recipe, task, progress):
         "finished": len(progress.history) == recipe.epochs,
         "accuracy": newest.get("accuracy"),
         "hidden_spikes": newest.get("hidden_spikes"),
-        "chip": chip_cost(progress.network, trained),
+        "chip": chip_cost(progress.network, trained, recipe.parts),
         "history": list(progress.history),
         "timing": {"seconds": round(sum(progress.seconds), 3), "epoch_seconds": list(progress.seconds)},
     }
@@ -179,15 +179,15 @@ def versions():
     return {"refsnn": refsnn.__version__, "python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()}
 
 
-def chip_cost(network, trained):
-    """Time and energy of the real chip, of one image, and of a training with `trained` images; None for what fits no chip. SPEC C9.
+def chip_cost(network, trained, parts):
+    """Time and energy of the real chip, of one image, and of a training with `trained` images, whole or in parts; None for what fits no chip. SPEC C9.
 
     None as well for what is no image: a recurrent network's input is longer, and a network that does not spike has no chip.
     """
     if not isinstance(network, Network) or any(layer.R is not None for layer in network.layers):
         return None
     try:
-        found = cost(network)
+        found = cost(network, parts=parts)
     except ShapeError:
         return None
     return found.as_dict() | {"training_seconds": trained * found.training.seconds_per_image,

@@ -72,7 +72,7 @@ def read_shd(path):
     try:
         import h5py
     except ImportError:
-        raise DataError(f"{path} is an HDF5 file; reading it needs h5py: pip install h5py") from None
+        raise DataError(f"{path} is an HDF5 file; reading it needs the extra speech: pip install 'refsnn[speech]'") from None
     with damage_is_data_error(path), h5py.File(path, "r") as file:
         labels = np.asarray(file["labels"]).astype(np.int64)
         times, units = file["spikes"]["times"], file["spikes"]["units"]
