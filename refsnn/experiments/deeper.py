@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from refsnn.experiments.figures import dots
-from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent, spikes
 
 FULL = {"epochs": 40, "evaluate_every": 20}
@@ -32,10 +31,11 @@ def report(runs, base):
     for label, own in runs.items():
         cost = own.results[0]["chip"]
         weights = sum(layer.W.size for layer in own.networks()[0].layers)
-        rows.append((label, percent(*own.figure("accuracy")), spikes(own), f"{weights:,}", str(cost["runs"]), f"{1e6 * cost['inference_seconds_per_image']:.1f}"))
+        microseconds = 1e6 * cost["inference_seconds_per_image"]
+        rows.append((label, percent(*own.figure("accuracy")), spikes(own), f"{weights:,}", str(cost["runs"]), f"{microseconds:.1f}"))
     return rows, {}
 
 
 def draw(figure, results):
     """The accuracies."""
-    dots(figure.subplots(), {label: mean_and_spread([run["accuracy"] for run in own]) for label, own in results["runs"].items()})
+    dots(figure.subplots(), results["runs"])

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+from refsnn.experiments.sweep import mean_and_spread
 from refsnn.files import write_atomically
 
 MISSING = "no figure: it needs the extra plot (pip install 'refsnn[plot]'); the same command draws it then, and trains nothing again"
@@ -36,7 +37,7 @@ def tidy(axes, x, y, title=""):
 
 def plain_log(axes, which, ticks):
     """Make the axis `which`, "x" or "y", logarithmic, with numbers as they are at `ticks`, and leave out those beyond what is drawn."""
-    get_limits, set_scale, set_ticks = {"x": (axes.get_xlim, axes.set_xscale, axes.set_xticks), "y": (axes.get_ylim, axes.set_yscale, axes.set_yticks)}[which]
+    get_limits, set_scale, set_ticks = (getattr(axes, name) for name in (f"get_{which}lim", f"set_{which}scale", f"set_{which}ticks"))
     set_scale("log")
     low, high = get_limits()
     inside = [tick for tick in ticks if low <= tick <= high]
@@ -44,22 +45,22 @@ def plain_log(axes, which, ticks):
     axes.tick_params(axis=which, which="minor", labelbottom=False, labelleft=False)
 
 
-def curve(axes, x, points, colour, label, style="o-"):
-    """A line through (mean, spread or None) in percent, with bars of the spread; what is None is left out."""
-    kept = [(place, *point) for place, point in zip(x, points) if point is not None]
-    axes.errorbar([place for place, _, _ in kept], [100 * mean for _, mean, _ in kept], [100 * (spread or 0) for *_, spread in kept],
-                  fmt=style, color=colour, label=label, markersize=4, capsize=2)
+def curve(axes, x, points, colour, label):
+    """A line through (mean, spread or None) of `points` in percent, with bars of the spread."""
+    axes.errorbar(x, [100 * mean for mean, _ in points], [100 * (spread or 0) for _, spread in points],
+                  fmt="o-", color=colour, label=label, markersize=4, capsize=2)
 
 
-def dots(axes, points, paper=None, quantity="test accuracy / %"):
-    """One line a label, top down: (mean, spread or None) of `points`, {label: point}, as a dot with a bar, and the paper's as a ring, all in percent."""
-    for row, (label, (mean, spread)) in enumerate(points.items()):
-        axes.errorbar([100 * mean], [row], xerr=[100 * (spread or 0)], fmt="o", color=OURS, capsize=2, label="this emulation" if row == 0 else None)
+def dots(axes, runs, paper=None):
+    """One line a label, top down: the accuracy of runs, {label: [run of each seed]}, as a dot with a bar, and the paper's, in percent, as a ring."""
+    for row, (label, own) in enumerate(runs.items()):
+        mean, spread = mean_and_spread([run["accuracy"] for run in own])
+        axes.errorbar([100 * mean], [row], xerr=[100 * (spread or 0)], fmt="o", color=OURS, capsize=2, label=None if row else "this emulation")
         if paper and label in paper:
             axes.plot([paper[label]], [row], "o", markerfacecolor="none", color=PAPER, markersize=9)
-    if paper and set(paper) & set(points):
+    if paper and set(paper) & set(runs):
         axes.plot([], [], "o", markerfacecolor="none", color=PAPER, markersize=9, label="the paper")
         axes.legend(frameon=False)
-    axes.set_yticks(range(len(points)), list(points))
-    axes.set_ylim(len(points) - 0.5, -0.5)
-    tidy(axes, quantity, "")
+    axes.set_yticks(range(len(runs)), list(runs))
+    axes.set_ylim(len(runs) - 0.5, -0.5)
+    tidy(axes, "test accuracy / %", "")

@@ -45,7 +45,7 @@ def reproduce(name, base, seeds, folder, executor, note=lambda text: None):
     results = {"experiment": name, "versions": versions(), "recipe": asdict(base) | {"hidden": list(base.hidden)}, "seeds": list(seeds),
                "table": [list(row) for row in rows], **further,
                "measured": {label: list(own.measured) for label, own in runs.items() if own.measured},
-               "runs": {label: [summary(result) for result in own.results] for label, own in runs.items()}}
+               "runs": {label: list(map(summary, own.results)) for label, own in runs.items()}}
     text = json.dumps(results, indent=1)
     write_atomically(Path(folder) / f"{name}.json", text + "\n")
     note(save(experiment.draw, experiment.SIZE, json.loads(text), Path(folder) / f"{name}.png"))

@@ -69,9 +69,10 @@ def draw(figure, results):
     sigmas = [100 * sigma for sigma in results["sigmas"]]
     for axes, kind in zip(panels, KINDS):
         labels = [CALIBRATED, *(f"{kind}, sigma_d = {sigma:g} %" for sigma in sigmas[1:])]
-        in_loop = [mean_and_spread([run["accuracy"] for run in results["runs"][label]]) for label in labels]
-        for points, colour, label in ((in_loop, OURS, "trained in the loop"), ([results["loaded"][label] for label in labels], OTHER, "software weights loaded")):
-            curve(axes, sigmas, [(1 - mean, spread) for mean, spread in points], colour, label)
+        arms = {"trained in the loop": [mean_and_spread([run["accuracy"] for run in results["runs"][label]]) for label in labels],
+                "software weights loaded": [results["loaded"][label] for label in labels]}
+        for (arm, points), colour in zip(arms.items(), (OURS, OTHER)):
+            curve(axes, sigmas, [(1 - mean, spread) for mean, spread in points], colour, arm)
         tidy(axes, "sigma_d / %", "test error / %" if axes is panels[0] else "", kind)
     plain_log(panels[0], "y", (1, 2, 3, 5, 10, 20, 30, 50, 100))         # the panels share it
     panels[0].legend(frameon=False)

@@ -4,8 +4,8 @@ from dataclasses import asdict, replace
 
 from refsnn.experiments.figures import dots
 from refsnn.experiments.spoken import SpokenRecipe
-from refsnn.experiments.sweep import folder_of, mean_and_spread
-from refsnn.experiments.table import percent, spikes
+from refsnn.experiments.sweep import folder_of
+from refsnn.experiments.table import beside_paper
 
 # the published surrogate: with a spike-aware one, whose derivative is 1 at every spike, the gradient grows from spike to spike along the recurrence
 USUAL = {"hidden": (186,), "rotation": 0.0, "shift": 0.0, "slope": 50.0, "spike_aware": False, "burst": 5e-4}
@@ -40,14 +40,9 @@ def later(base):
 def report(runs, base):
     """The table: accuracy on the training and the test recordings, and the paper's."""
     paper = PAPER.get(next(iter(runs.values())).results[0]["dataset"]["name"], {})
-    rows = [("network", "train / %", "test / %", "hidden spikes", "paper: train", "paper: test")]
-    for label, own in runs.items():
-        train = mean_and_spread([result["history"][-1]["train_accuracy"] for result in own.results])
-        rows.append((label, percent(*train), percent(*own.figure("accuracy")), spikes(own), *("-" if value is None else f"{value:.1f}" for value in paper.get(label, (None, None)))))
-    return rows, {"paper": paper}
+    return beside_paper(runs, paper), {"paper": paper}
 
 
 def draw(figure, results):
     """The accuracies beside the paper's."""
-    dots(figure.subplots(), {label: mean_and_spread([run["accuracy"] for run in own]) for label, own in results["runs"].items()},
-         {label: test for label, (_, test) in results["paper"].items()})
+    dots(figure.subplots(), results["runs"], {label: test for label, (_, test) in results["paper"].items()})

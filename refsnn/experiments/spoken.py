@@ -45,7 +45,8 @@ class SpokenRecipe(Recipe):
         check_choice("recurrence", self.recurrence, ("trained", "none", "fixed"))
         self.normalise("jitter", check_number("jitter", self.jitter, low=0, high=70))
         if len(self.hidden) > 1 or self.rotation or self.shift or self.parts:
-            raise RangeError(f"speech takes one spiking layer, without rotation, shift or parts; got {self.hidden}, {self.rotation}, {self.shift}, {self.parts}")
+            given = ", ".join(f"{name} {getattr(self, name)}" for name in ("hidden", "rotation", "shift", "parts"))
+            raise RangeError(f"speech takes one spiking layer, without rotation, shift or parts; got {given}")
 
     @property
     def objective(self):

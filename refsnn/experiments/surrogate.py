@@ -11,7 +11,6 @@ import numpy as np
 from refsnn.chip import Chip, Variation
 from refsnn.datasets import load
 from refsnn.experiments.figures import dots
-from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 from refsnn.spec import Surrogate, encode, forward
 from refsnn.training import split
@@ -62,7 +61,7 @@ def report(runs, base):
 
 def draw(figure, results):
     """The accuracies."""
-    dots(figure.subplots(), {label: mean_and_spread([run["accuracy"] for run in own]) for label, own in results["runs"].items()})
+    dots(figure.subplots(), results["runs"])
 
 
 def dissect(network, x, substeps):
