@@ -89,7 +89,7 @@ def add_reproduce(verbs):
     verb.add_argument("name", metavar="NAME", nargs="?", choices=sorted(EXPERIMENTS), help=f"which: {', '.join(EXPERIMENTS)}")
     verb.add_argument("--list", action="store_true", help="say what each of them is, and nothing else")
     verb.add_argument("--out", type=folder_name, metavar="DIR",
-                      help="folder for NAME.json, NAME.png and the runs; what is finished there is not done again, whichever experiment did it")
+                      help="folder for NAME.json, NAME.png and, in NAME, the runs; what is finished there is not done again")
     verb.add_argument("--data", nargs="+", default=["sample"], metavar="DATA",
                       help="as for train (default: sample); several, and each gets a folder of its own in --out; for speech, digits.npz or a folder with SHD")
     verb.add_argument("--quick", action="store_true", help="a short form of the experiment: one seed, few epochs")
@@ -152,7 +152,7 @@ def run_reproduce(chosen):
     bases = {folder: Recipe(**settings(chosen.name, chosen.quick) | given | {"data": data}) for folder, data in folders_of(chosen.out, chosen.data).items()}
     check_count("workers", chosen.workers, high=1024)
     seeds = getattr(chosen, "seeds", [0] if chosen.quick else [0, 1, 2])
-    with cluster(chosen.dask) if chosen.dask else processes(chosen.workers) as executor:
+    with processes(chosen.workers) if chosen.dask is None else cluster(chosen.dask) as executor:
         for folder, base in bases.items():
             print_table(reproduce(chosen.name, base, seeds, folder, executor, note=lambda text: print(text, flush=True)))
             print(f"\nresults   {folder / chosen.name}.json")

@@ -134,7 +134,7 @@ def test_a_measurement_is_of_every_run_done_once_and_again_for_other_weights(bas
         measure("count", never, longer, Serial())
 
 
-def test_experiments_with_the_same_folder_share_their_runs(base, tmp_path, monkeypatch):
+def test_latency_reads_the_runs_of_table1(base, tmp_path, monkeypatch):
     base = replace(base, dropout=0.2)
     reproduce("table1", base, [0], tmp_path, Serial())
     monkeypatch.setattr(sweeping, "train", lambda *arguments, **named: pytest.fail("a finished run was done again"))
@@ -176,7 +176,7 @@ def test_an_experiment_reports_all_its_runs(name, tiny, tmp_path, capsys):
     assert list(results["runs"]) == labels and results["seeds"] == [4]
     for label in labels:
         assert label in printed and results["runs"][label][0]["recipe"]["seed"] == 4
-        assert (tmp_path / "out" / sweeping.folder_of(label) / "seed-4" / "results.json").exists()
+        assert (tmp_path / "out" / getattr(experiment, "RUNS_OF", name) / sweeping.folder_of(label) / "seed-4" / "results.json").exists()
     cells = {cell for row in results["table"] for cell in row}
     assert set(labels) - {"software"} <= cells           # of selfcalibration's, "none: software" is the row
     assert {len(row) for row in results["table"]} == {len(results["table"][0])}
@@ -239,7 +239,8 @@ def test_reach_is_the_sum_of_the_surrogate_over_time():
 
 @pytest.mark.parametrize("arguments", [["reproduce", "nonsense", "--out", "x"], ["reproduce", "ablation"], ["reproduce"], ["reproduce", "--out", "x"],
                                        ["reproduce", "speech", "--quick", "--out", "x"],
-                                       ["reproduce", "ablation", "--out", "x", "--workers", "2", "--dask", "tcp://127.0.0.1:1"], ["reproduce", "ablation", "--out", ""],
+                                       ["reproduce", "ablation", "--out", "x", "--workers", "2", "--dask", "tcp://127.0.0.1:1"],
+                                       ["reproduce", "ablation", "--out", "x", "--dask", "nonsense:::"], ["reproduce", "ablation", "--out", ""],
                                        ["reproduce", "ablation", "--out", "x", "--workers", "0"],
                                        ["reproduce", "ablation", "--out", "x", "--seeds", "-1"]])
 def test_bad_arguments_are_one_line(arguments, capsys, tmp_path, monkeypatch):
@@ -261,7 +262,7 @@ def started_sweep(base, folder):
     command = [sys.executable, "-m", "refsnn", "reproduce", "ablation", "--out", str(folder), "--data", base.data, "--hidden", "20", "--batch", "50",
                "--epochs", "9999", "--substeps", "1", "--seeds", "0", "--workers", "2"]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: len(list(folder.glob("*/*/checkpoint-*.npz"))) >= 2)
+    wait_for(lambda: len(list(folder.glob("*/*/*/checkpoint-*.npz"))) >= 2)
     return process
 
 

@@ -19,6 +19,7 @@
 
 An experiment is a module with
     FULL, QUICK              settings in which its base differs from the default Recipe, in full and for some minutes on the sample
+    RUNS_OF                  the experiment whose runs it reads, which it then makes only where they are missing; else it has its own
     CHOOSES                  settings that it chooses itself, besides those that every experiment does
     jobs(base)               {label: Recipe}
     later(base)              the same of runs that need finished ones; only where there are any

@@ -5,7 +5,7 @@ from dataclasses import replace
 from refsnn.experiments.figures import dots
 from refsnn.experiments.table import percent, spikes
 
-FULL = {"epochs": 40, "evaluate_every": 20}
+FULL = {"epochs": 30, "evaluate_every": 10}
 QUICK = {"epochs": 4}
 CHOOSES = ("hidden",)
 SIZE = (7, 3.6)

@@ -1,6 +1,7 @@
 """Where the runs of a sweep are done: in this process, in several, or on a Dask cluster. All are concurrent.futures.Executor."""
 
 import os
+import re
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
@@ -8,7 +9,7 @@ from signal import SIG_DFL, SIGINT, signal
 from threading import Thread
 
 from refsnn.crew import one_blas_thread
-from refsnn.errors import DataError, RefsnnError
+from refsnn.errors import DataError, RangeError, RefsnnError
 
 
 class Serial(Executor):
@@ -53,13 +54,15 @@ def cluster(address):
     """An Executor of the Dask cluster whose scheduler listens at `address`, as in tcp://127.0.0.1:8786.
 
     Its workers must have refsnn, and see the folders of data and results under the same absolute names; one thread each serves best. Raises
-    RefsnnError where dask is not installed, DataError where a worker keeps dying, OSError where nobody answers.
+    RefsnnError where dask is not installed, RangeError for what is no address, DataError where a worker keeps dying, OSError where nobody answers.
     """
+    if not re.fullmatch(r"\w+://(\[[\da-fA-F:]+\]|[^:/\s]+):\d+", address):
+        raise RangeError(f"{address!r} is no address of a Dask scheduler; one looks like tcp://127.0.0.1:8786")
     try:
         from distributed import Client, KilledWorker
     except ImportError:
         raise RefsnnError("a Dask cluster needs the extra distributed: pip install 'refsnn[distributed]'") from None
-    with Client(address, set_as_default=False) as client:
+    with Client(address, timeout=10, set_as_default=False) as client:
         try:
             yield client.get_executor(pure=False)
         except KilledWorker as error:

@@ -1,9 +1,8 @@
 """How early the decision is made: accuracy when the maximum over time (E11) is taken up to t, and the time after which an image's decision stays."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from refsnn.experiments import table1
 from refsnn.experiments.evaluation import recordings
 from refsnn.experiments.figures import OTHER, OURS, PAPER, curve, tidy
 from refsnn.experiments.sweep import mean_and_spread
@@ -11,8 +10,8 @@ from refsnn.experiments.table import percent
 from refsnn.spec import NeuronParameters
 from refsnn.training import Substrate
 
-FULL = {"epochs": 60, "dropout": 0.2, "evaluate_every": 20}      # the runs of table1
-QUICK = {"epochs": 6, "dropout": 0.2}
+RUNS_OF = "table1"
+FULL, QUICK = table1.FULL, table1.QUICK
 CHOOSES = ()
 SIZE = (9, 3.6)
 CLOSE = 0.001                 # an accuracy within so much of the last one counts as reached
@@ -20,8 +19,8 @@ PAPER_BEST, PAPER_DECISION = 8, 10     # us: best accuracy after the first input
 
 
 def jobs(base):
-    """The runs, by label; two of table1's."""
-    return {"chip, dropout and rotation": base, "software, dropout and rotation": replace(base, substrate="ideal")}
+    """The runs, by label: two of table1's."""
+    return {label: table1.jobs(base)[label] for label in ("chip, dropout and rotation", "software, dropout and rotation")}
 
 
 def measure(recipe, network, data):

@@ -31,14 +31,17 @@ def listed():
 def reproduce(name, base, seeds, folder, executor, note=lambda text: None):
     """Run the experiment `name` from the Recipe `base` with every seed, write folder/NAME.json and NAME.png, and return the rows of its table.
 
+    Its runs are in folder/NAME, or those of the experiment whose runs it reads.
+
     base: Recipe(**settings(name)), with changes. executor and note: see refsnn.experiments.sweep. Raises RangeError for an unknown name or a base that
     changes what the experiment chooses, and what a run raises.
     """
     check_base(name, base)
     experiment = EXPERIMENTS[name]
-    runs = sweep(experiment.jobs(base), seeds, folder, executor, note)
+    place = Path(folder) / getattr(experiment, "RUNS_OF", name)
+    runs = sweep(experiment.jobs(base), seeds, place, executor, note)
     if hasattr(experiment, "later"):
-        runs |= sweep(experiment.later(base), seeds, folder, executor, note)
+        runs |= sweep(experiment.later(base), seeds, place, executor, note)
     if hasattr(experiment, "measure"):
         runs = measure(name, experiment.measure, runs, executor)
     rows, further = experiment.report(runs, base)

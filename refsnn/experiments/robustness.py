@@ -11,7 +11,7 @@ from refsnn.experiments.table import percent
 from refsnn.spec import drop_units
 from refsnn.training import Substrate
 
-FULL = {"epochs": 60, "evaluate_every": 20}
+FULL = {"epochs": 50, "evaluate_every": 10}
 QUICK = {"epochs": 6}
 CHOOSES = ("dropout",)
 SIZE = (6, 4)

@@ -13,7 +13,7 @@ from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 from refsnn.training import Substrate
 
-FULL = {"epochs": 30, "evaluate_every": 30}
+FULL = {"epochs": 20, "evaluate_every": 10}
 QUICK = {"epochs": 3}
 CHOOSES = ()
 SIZE = (11, 3.6)

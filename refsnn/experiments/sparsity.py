@@ -6,7 +6,7 @@ from refsnn.experiments.figures import OTHER, OURS, PAPER, plain_log, tidy
 from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 
-FULL = {"epochs": 40, "evaluate_every": 20}
+FULL = {"epochs": 30, "evaluate_every": 10}
 QUICK = {"epochs": 4}
 CHOOSES = ("burst",)
 SIZE = (6.5, 4)

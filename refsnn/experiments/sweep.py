@@ -3,8 +3,7 @@
     DIR/LABEL/seed-0/               the run's folder, see refsnn.runs
     DIR/LABEL/seed-0/NAME.json      what the experiment NAME has measured of its network
 
-A run that is finished is read, one that was stopped goes on, and so do measurements: a sweep that was killed repeats nothing, and experiments with one DIR
-share the runs that they have in common.
+A run that is finished is read, one that was stopped goes on, and so do measurements: a sweep that was killed repeats nothing.
 """
 
 import hashlib
@@ -63,7 +62,7 @@ def folder_of(label):
     >>> folder_of("chip, 40 % dropout")
     'chip-40-dropout'
     """
-    return re.sub(r"[^\w=.+-]+", "-", label)
+    return re.sub(r"[^\w=.+-]+", "-", label).strip("-")
 
 
 def sweep(jobs, seeds, folder, executor, note=lambda text: None):

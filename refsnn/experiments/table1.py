@@ -6,7 +6,7 @@ from refsnn.experiments.figures import OTHER, OURS, THIRD, dots, tidy
 from refsnn.experiments.table import beside_paper
 from refsnn.relu import ReluRecipe
 
-FULL = {"epochs": 60, "dropout": 0.2, "evaluate_every": 20}
+FULL = {"epochs": 50, "dropout": 0.2, "evaluate_every": 10}
 QUICK = {"epochs": 6, "dropout": 0.2}
 CHOOSES = ()
 SIZE = (10, 4)

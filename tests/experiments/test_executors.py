@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from refsnn import RefsnnError
+from refsnn import RangeError, RefsnnError
 from refsnn.__main__ import main
 from refsnn.datasets import load
 from refsnn.experiments.executors import Serial, cluster
@@ -55,12 +55,19 @@ def test_an_experiment_runs_on_a_cluster(base, address, tmp_path, capsys):
 
 
 def test_what_a_run_raises_on_a_cluster_reaches_the_user_in_one_line(base, address, tmp_path, capsys):
-    (tmp_path / "chip-dropout-and-rotation" / "seed-0").mkdir(parents=True)
-    (tmp_path / "chip-dropout-and-rotation" / "seed-0" / "results.json").write_text("garbage")
+    folder = tmp_path / "table1" / "chip-dropout-and-rotation" / "seed-0"
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text("garbage")
     options = ["--data", base.data, "--hidden", "20", "--epochs", "1", "--batch", "50", "--substeps", "1", "--seeds", "0"]
     assert main(["reproduce", "latency", "--out", str(tmp_path), *options, "--dask", address]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "results.json" in error and "DataError" in error
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "tcp://127.0.0.1", "tcp://a b:1", "tcp://::1:8786"])
+def test_what_is_no_address_is_refused(address):
+    with pytest.raises(RangeError, match="8786"), cluster(address):
+        pass
 
 
 def test_without_dask_the_message_says_what_to_install(monkeypatch):
