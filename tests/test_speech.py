@@ -50,6 +50,14 @@ def test_a_recording_is_silent_after_its_last_frame_and_its_loudness_does_not_ma
     np.testing.assert_array_equal(speech.encode_mfcc(louder), x)
 
 
+def test_levels_count_from_the_loudest_place_of_the_whole_recording():
+    S = np.zeros((3, 70))
+    S[1], S[2, 5] = -20, -50
+    level = speech.levels(S)
+    np.testing.assert_allclose(level[:2], np.repeat([[1.0], [0.5]], 70, axis=1))
+    assert level[2, 5] == 0
+
+
 def test_the_digits_are_split_into_training_and_the_last_for_testing(tmp_path, monkeypatch):
     spoken = speech.load(digits_file(tmp_path / "digits.npz", monkeypatch))
     assert spoken.train_spikes.shape == (30, 200, 70) and spoken.test_spikes.shape == (10, 200, 70)

@@ -17,14 +17,14 @@ from refsnn.training import Recipe, Split, Substrate
 
 SAMPLE = load()
 DATA = Split(SAMPLE.train_images[:10], SAMPLE.train_labels[:10], SAMPLE.test_images[:300], SAMPLE.test_labels[:300])
-CHIP = Recipe(hidden=(40,), epochs=1, substeps=2)
+CHIP = Recipe(hidden=(42,), epochs=1, substeps=2)
 SOFTWARE = replace(CHIP, substrate="ideal")
 
 
 @pytest.fixture(scope="module")
 def network():
     """A network that spikes, and decides something."""
-    drawn = Network.initialise(np.random.default_rng(0), (256, 40, 10), dtype=np.float32)
+    drawn = Network.initialise(np.random.default_rng(0), (256, 42, 10), dtype=np.float32)
     return drawn.with_parameters([8 * drawn.layers[0].W, 20 * drawn.layers[1].W])
 
 
@@ -33,6 +33,16 @@ def test_an_accuracy_is_that_of_all_images_in_their_order(network):
     assert accuracy(SOFTWARE, network, Substrate(SOFTWARE, network), DATA) == pytest.approx((decisions == DATA.evaluation_labels).mean())
     labels = np.concatenate([labels for _, labels in recordings(SOFTWARE, network, Substrate(SOFTWARE, network), DATA)])
     np.testing.assert_array_equal(labels, DATA.evaluation_labels)
+
+
+def test_the_noise_of_a_measurement_is_that_of_no_epochs_evaluation(network):
+    recipe, x = replace(CHIP, epochs=3), encode_events(DATA.evaluation_images[:250], dtype=np.float32)
+    substrate = Substrate(recipe, network)
+    V = next(recordings(recipe, network, substrate, DATA))[0][-1].membrane
+    for shard in (0, 1):
+        for epoch in range(3):
+            assert (V != substrate.forward(network, x, recipe.generator("evaluation", epoch, shard))[-1].membrane).any()
+    np.testing.assert_array_equal(V, substrate.forward(network, x, recipe.generator("evaluation", 3))[-1].membrane)      # and it repeats
 
 
 def test_an_early_decision_takes_the_maximum_up_to_t_and_no_further(network):
@@ -60,7 +70,7 @@ def test_the_right_share_of_units_is_silenced_and_the_others_are_untouched(netwo
     rng = np.random.default_rng(0)
     found = robustness.silenced(network, share, rng)
     gone = ~found.layers[0].W.any(axis=0)
-    assert gone.sum() == round(share * 40)
+    assert gone.sum() == round(share * 42)     # 42 so that shares are no whole numbers of units
     np.testing.assert_array_equal(gone, ~found.layers[1].W.any(axis=1))
     np.testing.assert_array_equal(found.layers[0].W[:, ~gone], network.layers[0].W[:, ~gone])
     np.testing.assert_array_equal(found.layers[1].W[~gone], network.layers[1].W[~gone])
@@ -99,7 +109,7 @@ def test_both_arms_meet_the_same_chips(network, monkeypatch):
     found = selfcalibration.measure(replace(jobs["software"], seed=3), network, DATA)
     assert set(found) == set(in_loop) and set(found.values()) == {0.5}
     for recipe in in_loop.values():
-        fresh = Network.initialise(recipe.generator("weights"), (256, 40, 10), dtype=np.float32)      # a run draws its chip for its own first weights
+        fresh = Network.initialise(recipe.generator("weights"), (256, 42, 10), dtype=np.float32)      # a run draws its chip for its own first weights
         for one, other in zip(Substrate(recipe, fresh).chip.pattern, met[recipe.variation].pattern):
             for name in vars(one):
                 np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
