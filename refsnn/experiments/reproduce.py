@@ -33,8 +33,8 @@ def reproduce(name, base, seeds, folder, executor, note=lambda text: None):
 
     Its runs are in folder/NAME, or those of the experiment whose runs it reads.
 
-    base: Recipe(**settings(name)), with changes. executor and note: see refsnn.experiments.sweep. Raises RangeError for an unknown name or a base that
-    changes what the experiment chooses, and what a run raises.
+    base: Recipe(**settings(name)), with changes. executor and note: see refsnn.experiments.sweep. Raises RangeError for an unknown name or a
+    base that changes what the experiment chooses, and what a run raises.
     """
     check_base(name, base)
     experiment = EXPERIMENTS[name]
@@ -60,8 +60,9 @@ def check_base(name, base):
     check_type("base", base, Recipe)
     usual = Recipe(**settings(name))
     for field in (*FIXED, *EXPERIMENTS[name].CHOOSES):
-        if getattr(base, field) != getattr(usual, field):
-            raise RangeError(f"{field} is {getattr(base, field)!r}; the experiment {name} chooses it itself, so it must be left at {getattr(usual, field)!r}")
+        given, needed = getattr(base, field), getattr(usual, field)
+        if given != needed:
+            raise RangeError(f"{field} is {given!r}; the experiment {name} chooses it itself, so it must be left at {needed!r}")
 
 
 def summary(result):

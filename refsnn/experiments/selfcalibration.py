@@ -44,7 +44,7 @@ def jobs(base):
 
 
 def measure(recipe, network, data):
-    """Of the weights trained in software: the accuracy on every chip on which a run of the same seed is trained in the loop, by its label; else nothing."""
+    """Of weights trained in software: {label: accuracy} on every chip on which a run of the same seed is trained in the loop; else nothing."""
     if recipe.substrate == "chip":
         return {}
     return {label: accuracy(chip, network, Substrate(chip, network), data) for label, chip in chips(recipe).items()}

@@ -37,8 +37,9 @@ def draw(figure, results):
     for name, colour in zip(STRENGTHS, (OURS, OTHER)):
         points = [[mean_and_spread([run[figure] for run in own]) for figure in ("hidden_spikes", "accuracy")]
                   for label, own in results["runs"].items() if label.startswith(name)]
-        axes.errorbar([spikes for (spikes, _), _ in points], [100 * mean for _, (mean, _) in points], [100 * (spread or 0) for _, (_, spread) in points],
-                      [spread or 0 for (_, spread), _ in points], fmt="o-", color=colour, markersize=4, capsize=2, label=f"chip, {name} surrogate")
+        x, y = zip(*points)
+        axes.errorbar([mean for mean, _ in x], [100 * mean for mean, _ in y], [100 * (spread or 0) for _, spread in y], [spread or 0 for _, spread in x],
+                      fmt="o-", color=colour, markersize=4, capsize=2, label=f"chip, {name} surrogate")
     axes.plot(*results["headline_2020"], "*", color=PAPER, markersize=12, linestyle="", label="the paper, abstract of 2020")
     axes.plot(*results["paper_2022"], "o", color=PAPER, markerfacecolor="none", markersize=9, linestyle="", label="the paper, 2022")
     plain_log(axes, "x", (2, 3, 5, 10, 20, 30, 50, 100, 200))

@@ -1,7 +1,7 @@
 """Training of one spiking layer, recurrent or not, on recordings that are spikes already (SPEC E12, E16, E19): what refsnn.training is for images.
 
-Differences to images: the input is many spikes a channel, over ten times as many time steps; the membranes' sum over time decides (E12); both time constants
-are 10 us; augmentation moves every spike's channel by a normal draw.
+Differences to images: the input is many spikes a channel, over ten times as many time steps; the membranes' sum over time decides (E12);
+both time constants are 10 us; augmentation moves every spike's channel by a normal draw.
 """
 
 import time
@@ -29,8 +29,8 @@ EVALUATION_BATCH = 250
 class SpokenRecipe(Recipe):
     """A Recipe for speech; rotation and shift must be 0.
 
-    recurrence: "trained", "none", or "fixed": then it is the shuffled recurrence that the run in the folder ../../recurrence_of/seed-.. has learned. jitter:
-    std in channels of what augmentation moves every spike by. Raises DtypeError, RangeError.
+    recurrence: "trained", "none", or "fixed": then it is the one that the run in the folder ../../recurrence_of/seed-.. has learned, shuffled.
+    jitter: std in channels of what augmentation moves every spike by. Raises DtypeError, RangeError.
     """
 
     hidden: tuple = (186,)

@@ -152,7 +152,7 @@ def run(recipe, folder):
 
 
 def measure(name, function, runs, executor):
-    """The same Runs with what function(recipe, network, data) gives for each of them: something that JSON holds. Each is done once, and kept in NAME.json."""
+    """The same Runs with what function(recipe, network, data) gives for each: something that JSON holds. It is done once, and kept in NAME.json."""
     calls = {(label, index): (remembered, name, function, recipe, folder)
              for label, own in runs.items() for index, (recipe, folder) in enumerate(zip(own.recipes, own.folders))}
     found = gather(calls, executor)

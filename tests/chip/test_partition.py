@@ -55,8 +55,9 @@ def test_what_passes_to_the_next_layer_is_the_recorded_trace(x):
     parted = PartedChip.sample(np.random.default_rng(1), network, replace(FIXED, lost_events=0.3), 4)
     trace = parted.forward(network, x, np.random.default_rng(2))
     for index in (1, 2):      # the next layer, alone, driven by what was recorded below: losses were drawn before
-        again = [chip.record(0, part_of(network.layers[index], neurons), trace[index - 1].spikes, np.random.default_rng(3)).trace(FIXED.converter_lsb, np.ones(1))
-                 for neurons, chip in parted.parts[index]]
+        layer, below = network.layers[index], trace[index - 1].spikes
+        recorded = [chip.record(0, part_of(layer, neurons), below, np.random.default_rng(3)) for neurons, chip in parted.parts[index]]
+        again = [recording.trace(FIXED.converter_lsb, np.ones(1)) for recording in recorded]
         np.testing.assert_allclose(np.concatenate([part.membrane for part in again], axis=2), trace[index].membrane, rtol=0, atol=1e-12)
 
 
@@ -82,7 +83,8 @@ def test_every_part_uses_the_same_circuits():
 def test_a_network_that_fits_meets_chips_of_the_same_statistics(x):
     network = lively((256, 246, 10))
     whole = Chip(draw_pattern(np.random.default_rng(1), network, FIXED), FIXED, tuple(Settings.nominal(n) for n in (246, 10)), 4)
-    counts = [chip.forward(network, x, np.random.default_rng(2))[0].spikes.sum() for chip in (whole, PartedChip.sample(np.random.default_rng(1), network, FIXED, 4))]
+    parted = PartedChip.sample(np.random.default_rng(1), network, FIXED, 4)
+    counts = [chip.forward(network, x, np.random.default_rng(2))[0].spikes.sum() for chip in (whole, parted)]
     assert counts[0] == pytest.approx(counts[1], rel=0.2)     # two draws of 246 neurons with spreads of 5 %
 
 

@@ -28,7 +28,8 @@ def base(tmp_path_factory):
 def address():
     """The address of a local cluster of two workers, threads of this process."""
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp", dashboard_address=None) as local:
+    threads = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    with distributed.LocalCluster(**threads, host="127.0.0.1", protocol="tcp", dashboard_address=None) as local:
         assert local.scheduler_address.startswith("tcp://127.0.0.1:")
         yield local.scheduler_address
 

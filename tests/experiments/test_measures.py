@@ -105,7 +105,12 @@ def test_both_arms_meet_the_same_chips(network, monkeypatch):
     jobs = selfcalibration.jobs(CHIP)
     in_loop = {label: replace(recipe, seed=3) for label, recipe in jobs.items() if recipe.substrate == "chip"}
     met = {}
-    monkeypatch.setattr(selfcalibration, "accuracy", lambda recipe, network, substrate, data: met.setdefault(recipe.variation, substrate.chip) and 0.5)
+
+    def meet(recipe, network, substrate, data):
+        met[recipe.variation] = substrate.chip
+        return 0.5
+
+    monkeypatch.setattr(selfcalibration, "accuracy", meet)
     found = selfcalibration.measure(replace(jobs["software"], seed=3), network, DATA)
     assert set(found) == set(in_loop) and set(found.values()) == {0.5}
     for recipe in in_loop.values():

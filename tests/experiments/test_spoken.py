@@ -20,8 +20,8 @@ from refsnn.training import Recipe, Split, Substrate
 @pytest.fixture()
 def recipe(tmp_path, monkeypatch):
     """A recipe of a fifth of a second."""
-    return spoken.SpokenRecipe(data=digits_file(tmp_path / "digits.npz", monkeypatch), hidden=(20,), epochs=2, batch=15, substrate="ideal", slope=50.0,
-                               spike_aware=False)
+    data = digits_file(tmp_path / "digits.npz", monkeypatch)
+    return spoken.SpokenRecipe(data=data, hidden=(20,), epochs=2, batch=15, substrate="ideal", slope=50.0, spike_aware=False)
 
 
 def weights(recipe, folder, number=-1):
