@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import digits_file
+from small_files import digits_file, images_file
 from troublesome import die
 
 import refsnn.experiments.sweep as sweeping
@@ -32,11 +32,8 @@ from refsnn.training import Recipe
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A recipe of a tenth of a second."""
-    sample = load()
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    path.write_bytes(npz_bytes({"train_images": sample.train_images[:100], "train_labels": sample.train_labels[:100],
-                                "test_images": sample.test_images[:50], "test_labels": sample.test_labels[:50]}))
-    return Recipe(data=str(path), hidden=(20,), epochs=1, batch=50, substeps=2)
+    path = images_file(tmp_path_factory.mktemp("data") / "few.npz", 100, 50)
+    return Recipe(data=path, hidden=(20,), epochs=1, batch=50, substeps=2)
 
 
 def figures(runs):

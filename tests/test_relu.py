@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_files import images_file
 
 import refsnn.relu as relu
 from refsnn import RangeError, ShapeError
-from refsnn.datasets import load
-from refsnn.files import npz_bytes
 from refsnn.relu import ReluNetwork, ReluRecipe, draw_keep, forward, loss_and_gradient
 from refsnn.runs import checkpoints, load_checkpoint
 from refsnn.spec import parameters
@@ -17,11 +16,8 @@ from refsnn.spec import parameters
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     """A recipe of a tenth of a second."""
-    sample = load()
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    path.write_bytes(npz_bytes({"train_images": sample.train_images[:500], "train_labels": sample.train_labels[:500],
-                                "test_images": sample.test_images[:200], "test_labels": sample.test_labels[:200]}))
-    return ReluRecipe(data=str(path), hidden=(30,), epochs=3, batch=25, dropout=0.2)
+    path = images_file(tmp_path_factory.mktemp("data") / "few.npz", 500, 200)
+    return ReluRecipe(data=path, hidden=(30,), epochs=3, batch=25, dropout=0.2)
 
 
 @pytest.mark.parametrize("dropped", [False, True])

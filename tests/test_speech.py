@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from recordings import digits_file, mfcc_of
+from small_files import digits_file, mfcc_of
 
 from refsnn import DataError, speech
 

@@ -4,24 +4,20 @@ import sys
 from dataclasses import replace
 
 import pytest
+from small_files import images_file
 
 from refsnn import RangeError, RefsnnError
 from refsnn.__main__ import main
-from refsnn.datasets import load
 from refsnn.experiments.executors import Serial, cluster
 from refsnn.experiments.sweep import sweep
-from refsnn.files import npz_bytes
 from refsnn.training import Recipe
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A recipe of a tenth of a second."""
-    sample = load()
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    path.write_bytes(npz_bytes({"train_images": sample.train_images[:100], "train_labels": sample.train_labels[:100],
-                                "test_images": sample.test_images[:50], "test_labels": sample.test_labels[:50]}))
-    return Recipe(data=str(path), hidden=(20,), epochs=1, batch=50, substeps=2)
+    path = images_file(tmp_path_factory.mktemp("data") / "few.npz", 100, 50)
+    return Recipe(data=path, hidden=(20,), epochs=1, batch=50, substeps=2)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import digits_file
+from small_files import digits_file
 
 import refsnn.experiments.spoken as spoken
 from refsnn import DataError, RangeError, ShapeError

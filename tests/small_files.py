@@ -1,11 +1,20 @@
-"""Made-up recordings in the form of the real files, for the tests of speech."""
+"""Small files in the form of the real ones: the first images of the sample, and made-up recordings."""
 
 import hashlib
 
 import numpy as np
 
 from refsnn import speech
+from refsnn.datasets import load
 from refsnn.files import npz_bytes
+
+
+def images_file(path, train, test):
+    """An .npz with the first `train` training and the first `test` test images of the sample; its path as text."""
+    sample = load()
+    path.write_bytes(npz_bytes({"train_images": sample.train_images[:train], "train_labels": sample.train_labels[:train],
+                                "test_images": sample.test_images[:test], "test_labels": sample.test_labels[:test]}))
+    return str(path)
 
 
 def mfcc_of(S):
