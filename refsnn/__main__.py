@@ -8,9 +8,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from refsnn import __version__
-from refsnn.errors import RefsnnError, check_count
-from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
-from refsnn.experiments.sweep import processes
+from refsnn.errors import RangeError, RefsnnError, check_count
+from refsnn.experiments.executors import cluster, processes
+from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
 
@@ -31,6 +31,7 @@ HELP = {
     "spike_aware": "take the surrogate at the threshold wherever a spike was recorded",
     "variation": "the chip's imperfections: ideal, calibrated, uncalibrated or decalibrated=SIGMA, then single ones, as in ideal,threshold=0.03",
     "calibrate": "calibrate the chip first, from recordings, as a real one is",
+    "parts": "run the network in parts on one chip, one after another: for what does not fit it",
     "substeps": "grid steps of the chip's emulation in one time step",
     "sample_offset": "the chip's membranes are sampled so much after every time step, in time steps",
     "spike_shift": "the chip's recorded spike times are moved by so many time steps",
@@ -76,24 +77,30 @@ def parser():
     verb.add_argument("--workers", type=int, choices=(1, SHARDS), default=SHARDS if (os.cpu_count() or 1) > 1 else 1, metavar="N",
                       help=f"1, or {SHARDS} processes that share the work; the results do not depend on it")
     for field in fields(Recipe):
-        add_recipe_option(verb, field)
+        add_recipe_option(verb, field, f"default: {field.default}")
     add_reproduce(verbs)
     return top
 
 
 def add_reproduce(verbs):
     """Add the verb that runs an experiment: many trainings, one table."""
-    verb = verbs.add_parser("reproduce", help="run an experiment: many trainings, one table",
-                            formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    verb = verbs.add_parser("reproduce", help="run an experiment: many trainings, one table, one figure", allow_abbrev=False)
     verb.set_defaults(command=run_reproduce, go_on="the same command goes on from what is done")
-    verb.add_argument("name", metavar="NAME", choices=sorted(EXPERIMENTS), help=f"which: {', '.join(sorted(EXPERIMENTS))}")
-    verb.add_argument("--out", type=folder_name, required=True, metavar="DIR",
-                      help="folder for NAME.json and the runs; what is finished there is not done again")
-    verb.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N", help="every training is done with each of these")
-    verb.add_argument("--workers", type=int, default=1, metavar="N", help="so many trainings at a time, each in its own process")
+    verb.add_argument("name", metavar="NAME", nargs="?", choices=sorted(EXPERIMENTS), help=f"which: {', '.join(EXPERIMENTS)}")
+    verb.add_argument("--list", action="store_true", help="say what each of them is, and nothing else")
+    verb.add_argument("--out", type=folder_name, metavar="DIR",
+                      help="folder for NAME.json, NAME.png and, in NAME, the runs; what is finished there is not done again")
+    verb.add_argument("--data", nargs="+", default=["sample"], metavar="DATA",
+                      help="as for train (default: sample); of several, each gets a folder of its own in --out; for speech, digits.npz or SHD's folder")
+    verb.add_argument("--quick", action="store_true", help="a short form of the experiment: one seed, few epochs")
+    verb.add_argument("--seeds", type=int, nargs="+", default=argparse.SUPPRESS, metavar="N",
+                      help="every training is done with each of these (default: 0 1 2; with --quick 0)")
+    where = verb.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=1, metavar="N", help="so many trainings at a time, each in its own process (default: 1)")
+    where.add_argument("--dask", metavar="ADDRESS", help="trainings go to the Dask cluster whose scheduler listens here, as in tcp://127.0.0.1:8786")
     for field in fields(Recipe):
-        if field.name != "seed" and field.name not in FIXED:
-            add_recipe_option(verb, field)
+        if field.name not in ("seed", "data", *FIXED):
+            add_recipe_option(verb, field, f"default: {field.default}, or the experiment's own")
 
 
 def folder_name(text):
@@ -103,9 +110,9 @@ def folder_name(text):
     return Path(text)
 
 
-def add_recipe_option(verb, field):
+def add_recipe_option(verb, field, default):
     """Add the option of one setting of a Recipe; it is absent from the parsed arguments unless the user gives it."""
-    name, text = "--" + field.name.replace("_", "-"), f"{HELP[field.name]} (default: {field.default})"
+    name, text = "--" + field.name.replace("_", "-"), f"{HELP[field.name]} ({default})"
     if isinstance(field.default, bool):
         verb.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
     elif isinstance(field.default, tuple):
@@ -135,17 +142,40 @@ def run_train(chosen):
 
 
 def run_reproduce(chosen):
-    """Run an experiment and print its table."""
-    base = Recipe(**{field.name: getattr(chosen, field.name) for field in fields(Recipe) if hasattr(chosen, field.name)})
+    """Run an experiment on every data set that is named, and print its tables; or say which experiments there are."""
+    if chosen.list:
+        print("\n".join(listed()))
+        return 0
+    if chosen.name is None or chosen.out is None:
+        raise RangeError("reproduce takes the name of an experiment and --out DIR; --list says which there are")
+    given = {field.name: getattr(chosen, field.name) for field in fields(Recipe) if field.name != "data" and hasattr(chosen, field.name)}
+    given = settings(chosen.name, chosen.quick) | given
+    bases = {folder: Recipe(**given | {"data": data}) for folder, data in folders_of(chosen.out, chosen.data).items()}
     check_count("workers", chosen.workers, high=1024)
-    with processes(chosen.workers) as executor:
-        rows = reproduce(chosen.name, base, chosen.seeds, chosen.out, executor, note=lambda text: print(text, flush=True))
+    seeds = getattr(chosen, "seeds", [0] if chosen.quick else [0, 1, 2])
+    with processes(chosen.workers) if chosen.dask is None else cluster(chosen.dask) as executor:
+        for folder, base in bases.items():
+            print_table(reproduce(chosen.name, base, seeds, folder, executor, note=lambda text: print(text, flush=True)))
+            print(f"\nresults   {folder / chosen.name}.json")
+    return 0
+
+
+def folders_of(out, data):
+    """Where the results of each data set go: {folder: data}; one takes `out` itself, of several each has its name there."""
+    if len(data) == 1:
+        return {out: data[0]}
+    folders = {out / Path(name).stem: name for name in data}
+    if len(folders) < len(data):
+        raise RangeError(f"of the data {', '.join(data)} two have the same name, so their results would be in the same folder")
+    return folders
+
+
+def print_table(rows):
+    """Print the rows of a table, the first column to the left, all others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     print()
     for row in rows:
         print("   ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))]))
-    print(f"\nresults   {chosen.out / chosen.name}.json")
-    return 0
 
 
 def newest_run():

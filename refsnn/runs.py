@@ -15,7 +15,8 @@ import os
 import platform
 import re
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
-from refsnn.training import SHARDS, Progress, Recipe, Substrate, members, split, start
+from refsnn.training import SHARDS, Progress, Recipe, Split, Substrate, members, split, start
 
 try:
     import fcntl
@@ -56,20 +57,39 @@ def train(recipe, folder=None, resume=False, report=None, workers=1):
     progress = start(recipe, data.images, data.labels)
     substrate = Substrate(recipe, progress.network)
     layout = [np.zeros(4), *parameters(progress.network.layers)]
-    with crew_of(members(recipe, substrate, data, workers), layout, range(SHARDS)) as crew, claimed(folder) as folder:
+    with crew_of(members(recipe, substrate, data, workers), layout, range(SHARDS)) as crew:
+        task = Task(dataset.name, data, lambda folder: progress, lambda progress: next_epoch(recipe, progress, crew, report))
+        return carry_out(task, recipe, folder, resume, report)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a run does between its files: the name of its data and their Split; start(folder), the Progress before the first epoch; and
+    epoch(progress), the Progress after one more, whose record has accuracy and hidden_spikes where it was evaluated."""
+
+    name: str
+    data: Split
+    start: Callable
+    epoch: Callable
+
+
+def carry_out(task, recipe, folder, resume, report):
+    """Do a Task epoch by epoch in a folder, and return what results.json holds: `train` without what is trained."""
+    with claimed(folder) as folder:
+        progress = task.start(folder)
         if resume:
-            saved, progress = newest_checkpoint(folder, report)
-            require_same(saved, asdict(recipe) | {"data_sha256": data.sha256()}, folder)
+            saved, progress = newest_checkpoint(folder, report, progress.network)
+            require_same(saved, asdict(recipe) | {"data_sha256": task.data.sha256()}, folder)
         elif checkpoints(folder):
             raise DataError(f"{folder} holds a run already; --resume continues it, another --out starts afresh")
         report.start(recipe, folder)
-        write_results(folder, results_of(recipe, dataset, data, progress))
+        write_results(folder, results_of(recipe, task, progress))
         while len(progress.history) < recipe.epochs:
-            progress = next_epoch(recipe, progress, crew, report)
-            save_checkpoint(folder, recipe, data, progress)
+            progress = task.epoch(progress)
+            save_checkpoint(folder, recipe, task.data, progress)
             report.epoch(progress.history[-1], recipe.epochs)
-            write_results(folder, results_of(recipe, dataset, data, progress))
-        return results_of(recipe, dataset, data, progress)
+            write_results(folder, results_of(recipe, task, progress))
+        return results_of(recipe, task, progress)
 
 
 @contextlib.contextmanager
@@ -106,9 +126,18 @@ def next_epoch(recipe, progress, crew, report):
     started, epoch = time.perf_counter(), len(progress.history)
     crew.member.report = lambda done, total: report.batch(epoch + 1, done, total)
     network, adam, means = crew.call("train_epoch", progress.network, progress.adam, epoch)
+    return followed(recipe, progress, network, adam, means, lambda: crew.call("evaluate", network, epoch), started)
+
+
+def followed(recipe, progress, network, adam, means, evaluation, started):
+    """The Progress after an epoch that began at `started` and led to network, adam and the record `means`.
+
+    evaluation(): (accuracy, hidden spikes), called where one is due.
+    """
+    epoch = len(progress.history)
     record = {"epoch": epoch + 1, **means}
     if (epoch + 1) % recipe.evaluate_every == 0 or epoch + 1 == recipe.epochs:
-        record["accuracy"], record["hidden_spikes"] = crew.call("evaluate", network, epoch)
+        record["accuracy"], record["hidden_spikes"] = evaluation()
     return Progress(network, adam, (*progress.history, record), (*progress.seconds, round(time.perf_counter() - started, 3)))
 
 
@@ -128,19 +157,20 @@ class Silence:
         """Called with what the user should know."""
 
 
-def results_of(recipe, dataset, data, progress):
+def results_of(recipe, task, progress):
     """What results.json holds after the epochs of `progress`."""
+    data = task.data
     newest = next((record for record in reversed(progress.history) if "accuracy" in record), {})
     trained = len(data.images) * len(progress.history)
     return {
         "versions": versions(),
         "recipe": asdict(recipe) | {"hidden": list(recipe.hidden)},
-        "dataset": {"name": dataset.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
+        "dataset": {"name": task.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
                     "evaluation_images": len(data.evaluation_images)},
         "finished": len(progress.history) == recipe.epochs,
         "accuracy": newest.get("accuracy"),
         "hidden_spikes": newest.get("hidden_spikes"),
-        "chip": chip_cost(progress.network, trained),
+        "chip": chip_cost(progress.network, trained, recipe.parts),
         "history": list(progress.history),
         "timing": {"seconds": round(sum(progress.seconds), 3), "epoch_seconds": list(progress.seconds)},
     }
@@ -151,10 +181,15 @@ def versions():
     return {"refsnn": refsnn.__version__, "python": platform.python_version(), "numpy": np.__version__, "machine": platform.machine()}
 
 
-def chip_cost(network, trained):
-    """Time and energy of the real chip, of one image, and of a training with `trained` images; None for what fits no chip. SPEC C9."""
+def chip_cost(network, trained, parts):
+    """Time and energy of the real chip, of one image, and of a training with `trained` images, whole or in parts. SPEC C9.
+
+    None for what fits no chip; and for a recurrent network, whose input is no image, and one that does not spike, which needs no chip.
+    """
+    if not isinstance(network, Network) or any(layer.R is not None for layer in network.layers):
+        return None
     try:
-        found = cost(network)
+        found = cost(network, parts=parts)
     except ShapeError:
         return None
     return found.as_dict() | {"training_seconds": trained * found.training.seconds_per_image,
@@ -192,8 +227,11 @@ def digest(arrays):
     return np.frombuffer(total.digest(), np.uint8)
 
 
-def load_checkpoint(path):
-    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError."""
+def load_checkpoint(path, like=None):
+    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError.
+
+    like: a network of the kind that was trained, which gets the saved weights; None for one of layers without recurrence.
+    """
     with damage_is_data_error(path):
         arrays = read_npz(path)
         if "sha256" not in arrays or not np.array_equal(arrays.pop("sha256"), digest(arrays)):
@@ -206,12 +244,19 @@ def load_checkpoint(path):
         epochs = [len(description[name]) for name in ("history", "seconds")]
         if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
             raise DataError(f"it holds arrays {shapes} and {epochs} epochs, which do not belong together")
-        network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False)))
+        network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False))) if like is None else refilled(like, weights)
         adam = AdamState(check_count("adam_step", description["adam_step"]), first, second)
         return saved, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
 
 
-def newest_checkpoint(folder, report):
+def refilled(network, weights):
+    """The network with saved weights, or None where they are not of its shapes: then they are of another recipe, or of other data."""
+    if [array.shape for array in weights] != [array.shape for array in parameters(network.layers)]:
+        return None
+    return network.with_parameters(weights)
+
+
+def newest_checkpoint(folder, report, like=None):
     """The newest sound checkpoint of a folder, as load_checkpoint gives it; what is wrong with a newer one is noted.
 
     Raises DataError if there is none.
@@ -219,7 +264,7 @@ def newest_checkpoint(folder, report):
     reason = "there is none"
     for path in reversed(checkpoints(folder)):
         try:
-            return load_checkpoint(path)
+            return load_checkpoint(path, like)
         except DataError as error:
             reason = str(error)
             report.note(f"{error}; trying the one before it")

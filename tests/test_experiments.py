@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_files import digits_file, images_file
 from troublesome import die
 
 import refsnn.experiments.sweep as sweeping
@@ -19,8 +20,10 @@ from refsnn import DataError, RangeError, ShapeError, Variation
 from refsnn.__main__ import main
 from refsnn.datasets import load
 from refsnn.experiments import ablation, surrogate
-from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
-from refsnn.experiments.sweep import Serial, processes, sweep
+from refsnn.experiments.executors import Serial, processes
+from refsnn.experiments.figures import MISSING
+from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce, settings
+from refsnn.experiments.sweep import measure, sweep
 from refsnn.files import npz_bytes, read_npz
 from refsnn.spec import Network, encode
 from refsnn.training import Recipe
@@ -29,11 +32,8 @@ from refsnn.training import Recipe
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     """A recipe of a tenth of a second."""
-    sample = load()
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    path.write_bytes(npz_bytes({"train_images": sample.train_images[:100], "train_labels": sample.train_labels[:100],
-                                "test_images": sample.test_images[:50], "test_labels": sample.test_labels[:50]}))
-    return Recipe(data=str(path), hidden=(20,), epochs=1, batch=50, substeps=2)
+    path = images_file(tmp_path_factory.mktemp("data") / "few.npz", 100, 50)
+    return Recipe(data=path, hidden=(20,), epochs=1, batch=50, substeps=2)
 
 
 def figures(runs):
@@ -108,24 +108,111 @@ def test_a_process_that_dies_is_an_error_of_ours(base, tmp_path, monkeypatch):
         sweep({"one": base}, [0], tmp_path, executor)
 
 
+def count_weights(recipe, network, data):
+    """Something to measure of a run."""
+    return {"seed": recipe.seed, "weights": network.layers[0].W.size, "images": len(data.images)}
+
+
+def never(recipe, network, data):
+    pytest.fail("it was measured again")
+
+
+def test_a_measurement_is_of_every_run_done_once_and_again_for_other_weights(base, tmp_path):
+    runs = sweep({"one": base}, [3, 4], tmp_path, Serial())
+    expected = tuple({"seed": seed, "weights": 256 * 20, "images": 100} for seed in (3, 4))
+    assert measure("count", count_weights, runs, Serial())["one"].measured == expected
+    assert measure("count", never, runs, Serial())["one"].measured == expected
+    for folder in runs["one"].folders[:1]:
+        for path in folder.glob("*[0-9].npz"):
+            path.unlink()
+        (folder / "results.json").unlink()
+    longer = sweep({"one": replace(base, epochs=2)}, [3], tmp_path, Serial())
+    with pytest.raises(pytest.fail.Exception):
+        measure("count", never, longer, Serial())
+
+
+def test_latency_reads_the_runs_of_table1(base, tmp_path, monkeypatch):
+    base = replace(base, dropout=0.2)
+    reproduce("table1", base, [0], tmp_path, Serial())
+    monkeypatch.setattr(sweeping, "train", lambda *arguments, **named: pytest.fail("a finished run was done again"))
+    reproduce("latency", base, [0], tmp_path, Serial())
+
+
 @pytest.mark.parametrize("field", FIXED)
 def test_what_an_experiment_chooses_cannot_be_chosen(field, base, tmp_path):
-    other = {"substrate": "ideal", "variation": "ideal", "calibrate": True, "spike_aware": False}.get(field, 0.5)
+    other = {"substrate": "ideal", "variation": "ideal", "calibrate": True, "parts": True, "spike_aware": False}.get(field, 0.5)
     with pytest.raises(RangeError, match=field):
         reproduce("ablation", replace(base, **{field: other}), [0], tmp_path, Serial())
 
 
+def test_what_one_experiment_chooses_another_leaves_to_the_user(base, tmp_path):
+    with pytest.raises(RangeError, match="burst"):
+        reproduce("sparsity", replace(base, burst=0.5), [0], tmp_path, Serial())
+    reproduce("latency", replace(base, burst=0.5), [0], tmp_path, Serial())
+
+
+@pytest.fixture()
+def tiny(base, tmp_path, monkeypatch):
+    """The options with which an experiment takes some seconds: tiny(name)."""
+    digits = digits_file(tmp_path / "digits.npz", monkeypatch)
+
+    def options(name):
+        sizes = [] if "hidden" in EXPERIMENTS[name].CHOOSES else ["--hidden", "20"]
+        return ["--data", digits if name == "speech" else base.data, *sizes, "--epochs", "1", "--batch", "50", "--substeps", "1"]
+
+    return options
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_reports_all_its_runs(name, base, tmp_path, capsys):
-    options = ["--data", base.data, "--hidden", "20", "--epochs", "1", "--batch", "50", "--substeps", "2", "--seeds", "4"]
-    assert main(["reproduce", name, "--out", str(tmp_path / "out"), *options]) == 0
+def test_an_experiment_reports_all_its_runs(name, tiny, tmp_path, capsys):
+    assert main(["reproduce", name, "--out", str(tmp_path / "out"), *tiny(name), "--seeds", "4"]) == 0
     printed = capsys.readouterr().out
     results = json.loads((tmp_path / "out" / f"{name}.json").read_text())
-    labels = list(EXPERIMENTS[name].jobs(base))
+    base, experiment = Recipe(**settings(name)), EXPERIMENTS[name]
+    labels = [*experiment.jobs(base), *(experiment.later(base) if hasattr(experiment, "later") else ())]
     assert list(results["runs"]) == labels and results["seeds"] == [4]
     for label in labels:
         assert label in printed and results["runs"][label][0]["recipe"]["seed"] == 4
-    assert [row[0] for row in results["table"]][1:len(labels) + 1] == labels
+        assert (tmp_path / "out" / getattr(experiment, "RUNS_OF", name) / sweeping.folder_of(label) / "seed-4" / "results.json").exists()
+    cells = {cell for row in results["table"] for cell in row}
+    assert set(labels) - {"software"} <= cells           # of selfcalibration's, "none: software" is the row
+    assert {len(row) for row in results["table"]} == {len(results["table"][0])}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_draws_its_figure_from_its_results(name, tiny, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    assert main(["reproduce", name, "--out", str(tmp_path), *tiny(name), "--seeds", "0", "1"]) == 0
+    assert (tmp_path / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert f"figure    {tmp_path / name}.png" in capsys.readouterr().out
+
+
+def test_without_matplotlib_there_is_a_plain_message_and_all_else(base, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    said = []
+    reproduce("latency", base, [0], tmp_path, Serial(), said.append)
+    assert said[-1] == MISSING and (tmp_path / "latency.json").exists() and not (tmp_path / "latency.png").exists()
+
+
+def test_the_list_has_every_experiment(capsys):
+    assert main(["reproduce", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(EXPERIMENTS) and all(len(line.split()) > 5 for line in lines)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_settings_of_an_experiment_are_those_of_a_recipe(name):
+    quick, full = (Recipe(**settings(name, quick)) for quick in (True, False))
+    assert quick.epochs < full.epochs
+
+
+def test_several_data_sets_get_a_folder_each(base, tmp_path):
+    other = tmp_path / "other.npz"
+    other.write_bytes(Path(base.data).read_bytes())
+    options = ["--hidden", "20", "--epochs", "1", "--batch", "50", "--substeps", "1", "--seeds", "0"]
+    assert main(["reproduce", "latency", "--out", str(tmp_path / "out"), "--data", base.data, str(other), *options]) == 0
+    assert sorted(path.parent.name for path in tmp_path.glob("out/*/latency.json")) == ["few", "other"]
+    assert main(["reproduce", "latency", "--out", str(tmp_path / "out"), "--data", base.data, base.data, *options]) == 2
 
 
 def test_the_ablation_covers_every_imperfection_of_a_calibrated_chip_once():
@@ -147,7 +234,10 @@ def test_reach_is_the_sum_of_the_surrogate_over_time():
     assert found["chip, spikes one bin later"][0] < 0.3 < 0.5 < found["chip"][0]
 
 
-@pytest.mark.parametrize("arguments", [["reproduce", "nonsense", "--out", "x"], ["reproduce", "ablation"], ["reproduce", "ablation", "--out", ""],
+@pytest.mark.parametrize("arguments", [["reproduce", "nonsense", "--out", "x"], ["reproduce", "ablation"], ["reproduce"], ["reproduce", "--out", "x"],
+                                       ["reproduce", "speech", "--quick", "--out", "x"],
+                                       ["reproduce", "ablation", "--out", "x", "--workers", "2", "--dask", "tcp://127.0.0.1:1"],
+                                       ["reproduce", "ablation", "--out", "x", "--dask", "nonsense:::"], ["reproduce", "ablation", "--out", ""],
                                        ["reproduce", "ablation", "--out", "x", "--workers", "0"],
                                        ["reproduce", "ablation", "--out", "x", "--seeds", "-1"]])
 def test_bad_arguments_are_one_line(arguments, capsys, tmp_path, monkeypatch):
@@ -169,7 +259,7 @@ def started_sweep(base, folder):
     command = [sys.executable, "-m", "refsnn", "reproduce", "ablation", "--out", str(folder), "--data", base.data, "--hidden", "20", "--batch", "50",
                "--epochs", "9999", "--substeps", "1", "--seeds", "0", "--workers", "2"]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for(lambda: len(list(folder.glob("*/*/checkpoint-*.npz"))) >= 2)
+    wait_for(lambda: len(list(folder.glob("*/*/*/checkpoint-*.npz"))) >= 2)
     return process
 
 

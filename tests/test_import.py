@@ -22,9 +22,11 @@ ALLOWED = {
     "datasets": {"errors", "files", "spec"},
     "training": {"errors", "events", "fast", "spec", "chip"},
     "runs": {"crew", "errors", "files", "spec", "chip", "datasets", "training"},
+    "relu": {"errors", "spec", "datasets", "training", "runs"},
+    "speech": {"errors", "files", "spec"},
     "verify": {"errors", "events", "files", "spec", "chip"},
     "__init__": {"errors", "spec", "chip"},
-    "experiments": {"crew", "errors", "files", "spec", "chip", "datasets", "training", "runs"},
+    "experiments": {"crew", "errors", "events", "fast", "files", "spec", "chip", "datasets", "training", "runs", "relu", "speech"},
     "__main__": {"errors", "runs", "training", "experiments"},
 }
 SPEC_ORDER = ["encoding", "trace", "neuron", "surrogate", "loss", "bptt", "network", "optim", "__init__"]

@@ -9,6 +9,7 @@
     readout.py     converters and spike recording: what reaches the host (C5, C6, C8)
     cost.py        capacity, time and energy (C1, C9)
     substrate.py   Chip puts them together: the same trace as the ideal model's, made by analog neurons
+    partition.py   a network larger than one chip: parts one after another, the trace passing between them (C1)
     calibration.py settings for a given chip, from recordings alone
 
 A chip knows nothing of losses and gradients. It takes an ideal Network and returns a Trace.
@@ -18,7 +19,8 @@ be assumed is called an assumption where it stands.
 """
 
 from refsnn.chip.calibration import calibrate
+from refsnn.chip.partition import PartedChip
 from refsnn.chip.substrate import Chip
 from refsnn.chip.variation import Variation
 
-__all__ = ["Chip", "Variation", "calibrate"]
+__all__ = ["Chip", "PartedChip", "Variation", "calibrate"]

@@ -58,12 +58,12 @@ class Cost:
                                       for figure in ("seconds_per_image", "images_per_second", "joules_per_image")}
 
 
-def cost(network, reset_after=10e-6, spacing=SPACING):
+def cost(network, reset_after=10e-6, spacing=SPACING, parts=False):
     """Time and energy of an image on the chip, for any Network. SPEC C9.
 
     reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10
     us); spacing: seconds between two images in training. A network that does not fit takes several runs, one after another, each as long
-    (assumption). Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
+    (assumption); parts: so does one that would fit. Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
 
     >>> import numpy as np
     >>> found = cost(Network.initialise(np.random.default_rng(0), (256, 246, 10)))
@@ -71,7 +71,7 @@ def cost(network, reset_after=10e-6, spacing=SPACING):
     (1, True, True)
     """
     check_type("network", network, Network)
-    runs = runs_of(network)
+    runs = runs_of(network, parts)
     inference = check_number("reset_after", reset_after, low=0, strict=True) + OVERHEAD
     return Cost(runs, OperatingPoint(runs * inference), OperatingPoint(runs * check_number("spacing", spacing, low=0, strict=True)))
 
@@ -86,25 +86,25 @@ def size_of(network):
     return sum(layer.W.shape[1] for layer in network.layers), max(map(inputs_of, network.layers))
 
 
-def runs_of(network):
+def runs_of(network, parts=False):
     """How many runs of a chip one image takes: 1 for what fits, else the layers one after another, each in as many parts as it needs. SPEC C1.
 
     Fits: as the paper joins circuits, two a neuron, for 256 neurons with 256 signed inputs. In parts, a neuron with I inputs may take the
-    circuits of ceil(I / 256) such neurons. Raises ShapeError where a neuron has too many, and where a recurrent layer would have to be cut: its
-    neurons need each other's spikes while they run.
+    circuits of ceil(I / 256) such neurons. parts: a network that fits is run in parts as well (refsnn.chip.partition). Raises ShapeError where a
+    neuron has too many, and where a recurrent layer would have to be cut: its neurons need each other's spikes while they run.
     """
     neurons, inputs = size_of(network)
-    if neurons <= NEURONS and inputs <= INPUTS:
+    if neurons <= NEURONS and inputs <= INPUTS and not parts:
         return 1
     runs = 0
     for layer in network.layers:
         joined = -(-inputs_of(layer) // INPUTS)
         if joined > NEURONS:
             raise ShapeError(f"a neuron with {inputs_of(layer)} inputs does not fit a chip; all circuits together have {NEURONS * INPUTS}")
-        parts = -(-layer.W.shape[1] // (NEURONS // joined))
-        if layer.R is not None and parts > 1:
+        runs_of_layer = -(-layer.W.shape[1] // (NEURONS // joined))
+        if layer.R is not None and runs_of_layer > 1:
             raise ShapeError(f"a recurrent layer of {layer.W.shape[1]} neurons with {inputs_of(layer)} inputs does not fit a chip, and cannot be cut in parts")
-        runs += parts
+        runs += runs_of_layer
     return runs
 
 
@@ -113,7 +113,7 @@ def check_capacity(network):
     neurons, inputs = size_of(network)
     if neurons > NEURONS or inputs > INPUTS:
         try:
-            parts = f"in parts, layer by layer, an image would take {runs_of(network)} runs"
+            parts = f"in parts, layer by layer (PartedChip, train --parts), an image would take {runs_of(network)} runs"
         except ShapeError as error:
             parts = str(error)
         raise ShapeError(f"the network has {neurons} neurons with up to {inputs} signed inputs each; one chip has {NEURONS} neurons "

@@ -3,6 +3,13 @@
 from dataclasses import replace
 
 from refsnn.chip import Variation
+from refsnn.experiments.figures import dots
+from refsnn.experiments.table import percent
+
+FULL = {}
+QUICK = {"epochs": 4}
+CHOOSES = ()
+SIZE = (7, 6)
 
 CONVERTER = ("converter_lsb", "converter_gain", "converter_offset")
 ALONE = {
@@ -45,6 +52,6 @@ def report(runs, base):
     return rows, {}
 
 
-def percent(mean, spread):
-    """A mean and its spread in percent, as text."""
-    return f"{100 * mean:.2f}" + ("" if spread is None else f" +- {100 * spread:.2f}")
+def draw(figure, results):
+    """The accuracies."""
+    dots(figure.subplots(), results["runs"])

@@ -10,10 +10,15 @@ import numpy as np
 
 from refsnn.chip import Chip, Variation
 from refsnn.datasets import load
-from refsnn.experiments.ablation import percent
+from refsnn.experiments.figures import dots
+from refsnn.experiments.table import percent
 from refsnn.spec import Surrogate, encode, forward
 from refsnn.training import split
 
+FULL = {}
+QUICK = {"epochs": 4}
+CHOOSES = ()
+SIZE = (7, 5)
 IMAGES = 300
 
 
@@ -52,6 +57,11 @@ def report(runs, base):
         anatomy[name] = {"membrane_at_spike": membrane, "reach_spiking": spiking, "reach_silent": silent}
         rows.append((name, "-", "-") if membrane is None else (name, f"{membrane:.2f}", f"{spiking:.2f}, {silent:.3f}"))
     return rows, {"anatomy": anatomy}
+
+
+def draw(figure, results):
+    """The accuracies."""
+    dots(figure.subplots(), results["runs"])
 
 
 def dissect(network, x, substeps):

@@ -1,46 +1,68 @@
-"""Many training runs, each in its own folder, some at a time.
+"""Many runs, each in its own folder, some at a time; and what is measured of their networks afterwards.
 
-    DIR/LABEL/seed-0/        the run's folder, see refsnn.runs
+    DIR/LABEL/seed-0/               the run's folder, see refsnn.runs
+    DIR/LABEL/seed-0/NAME.json      what the experiment NAME has measured of its network
 
-A run that is finished is read, one that was stopped goes on, so a sweep that was killed repeats nothing.
+A run that is finished is read, one that was stopped goes on, and so do measurements: a sweep that was killed repeats nothing.
 """
 
+import hashlib
 import json
-import os
 import re
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from signal import SIG_DFL, SIGINT, signal
-from threading import Thread
 
 import numpy as np
 
-from refsnn.crew import one_blas_thread
+import refsnn
 from refsnn.datasets import load
 from refsnn.errors import DataError, RangeError
-from refsnn.files import damage_is_data_error
+from refsnn.experiments import spoken
+from refsnn.files import damage_is_data_error, write_atomically
+from refsnn.relu import ReluRecipe
+from refsnn.relu import train as train_relu
 from refsnn.runs import Silence, checkpoints, newest_checkpoint, require_same, train
-from refsnn.training import Substrate, split, start
+from refsnn.spec import parameters
+from refsnn.training import Recipe, Substrate, split, start
+
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """The runs of one label, one a seed: their results.json as dicts, and their folders."""
+    """The runs of one label, one a seed: their recipes, their results.json as dicts, their folders, and what was measured of them."""
 
+    recipes: tuple
     results: tuple
     folders: tuple
+    measured: tuple = ()
 
     def figure(self, name):
-        """One figure of all seeds, `accuracy` or `hidden_spikes`: (mean, standard deviation from seed to seed or None for one seed)."""
-        values = [result[name] for result in self.results]
-        return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+        """One figure of all seeds, `accuracy` or `hidden_spikes`: see mean_and_spread."""
+        return mean_and_spread([result[name] for result in self.results])
 
     def networks(self):
-        """The trained network of every seed."""
-        return [newest_checkpoint(folder, Silence())[1].network for folder in self.folders]
+        """The trained network of every seed; for networks without recurrence."""
+        return [trained_network(folder) for folder in self.folders]
+
+
+def mean_and_spread(values):
+    """(mean, standard deviation from seed to seed, or None for one seed)."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def trained_network(folder):
+    """The network of a finished run without recurrence."""
+    return newest_checkpoint(folder, Silence())[1].network
+
+
+def folder_of(label):
+    """The name of the folder of a label.
+
+    >>> folder_of("chip, 40 % dropout")
+    'chip-40-dropout'
+    """
+    return re.sub(r"[^\w=.+-]+", "-", label).strip("-")
 
 
 def sweep(jobs, seeds, folder, executor, note=lambda text: None):
@@ -52,45 +74,67 @@ def sweep(jobs, seeds, folder, executor, note=lambda text: None):
     if len(set(seeds)) < len(seeds) or not seeds:
         raise RangeError(f"seeds are {list(seeds)}; there must be one or more, each once")
     load_once.cache_clear()
+    spoken.load_once.cache_clear()
     recipes = {(label, seed): replace(jobs[label], seed=seed) for label in jobs for seed in seeds}
     check(recipes.values())
-    places = {(label, seed): Path(folder) / re.sub(r"[^\w=.+-]+", "-", label) / f"seed-{seed}" for label, seed in recipes}
+    places = {(label, seed): Path(folder) / folder_of(label) / f"seed-{seed}" for label, seed in recipes}
+
+    def announce(name, result):
+        """Note what a run came to."""
+        spikes = "" if result["hidden_spikes"] is None else f", {result['hidden_spikes']:.1f} hidden spikes"
+        note(f"{name[0]}, seed {name[1]}: {100 * result['accuracy']:.2f} %{spikes}")
+
+    results = gather({name: (run, recipe, places[name]) for name, recipe in recipes.items()}, executor, announce)
+    return {label: Runs(*(tuple(of[label, seed] for seed in seeds) for of in (recipes, results, places))) for label in jobs}
+
+
+def gather(calls, executor, announce=lambda name, result: None):
+    """Have an Executor do all `calls`, {name: (function, *arguments)}, and return {name: result}; announce(name, result) hears of each.
+
+    Raises the first exception of any, after which nothing more is begun; DataError where a process has died.
+    """
     waiting = {}
 
-    def announce(name, future):
-        """Note what a run came to."""
+    def done(name, future):
+        """Announce a result."""
         if not future.cancelled() and future.exception() is None:
-            result = future.result()
-            note(f"{name[0]}, seed {name[1]}: {100 * result['accuracy']:.2f} %, {result['hidden_spikes']:.1f} hidden spikes")
+            announce(name, future.result())
 
     try:
-        for name, recipe in recipes.items():
-            waiting[name] = executor.submit(run, recipe, places[name])
-            waiting[name].add_done_callback(partial(announce, name))
+        for name, call in calls.items():
+            waiting[name] = executor.submit(*call)
+            waiting[name].add_done_callback(partial(done, name))
         for future in as_completed(waiting.values()):
             future.result()
-    except BrokenExecutor:
+    except (BrokenExecutor, CancelledError):
         raise DataError("a process of the sweep has died; the same command goes on from what is done") from None
     except BaseException:
         if not isinstance(executor, ProcessPoolExecutor):        # whose processes are ended by `processes`
             for future in waiting.values():
                 future.cancel()
         raise
-    return {label: Runs(tuple(waiting[label, seed].result() for seed in seeds), tuple(places[label, seed] for seed in seeds)) for label in jobs}
+    return {name: future.result() for name, future in waiting.items()}
 
 
 def check(recipes):
     """Raise what would stop a run at its start, before any is started: data that cannot be read, a network that fits no chip."""
     for recipe in recipes:
-        data = load_once(recipe.data)
-        part = split(recipe, data)
-        Substrate(replace(recipe, calibrate=False), start(recipe, part.images, part.labels).network)
+        data = data_of(recipe)
+        if isinstance(recipe, spoken.SpokenRecipe):
+            Substrate(recipe, spoken.fresh(recipe, data))
+        elif not isinstance(recipe, ReluRecipe):
+            Substrate(replace(recipe, calibrate=False), start(recipe, data.images, data.labels).network)
 
 
 @lru_cache(maxsize=1)
 def load_once(data):
     """The data set of a sweep; every run of it asks for the same."""
     return load(data)
+
+
+def data_of(recipe):
+    """The Split of a recipe, of images or of speech."""
+    return spoken.data_of(recipe) if isinstance(recipe, spoken.SpokenRecipe) else split(recipe, load_once(recipe.data))
 
 
 def run(recipe, folder):
@@ -100,44 +144,30 @@ def run(recipe, folder):
         with damage_is_data_error(path):
             results = json.loads(path.read_text(encoding="utf-8"))
             saved, finished, sha256 = results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, results["finished"], results["dataset"]["sha256"]
-        require_same(saved | {"data_sha256": sha256}, asdict(recipe) | {"data_sha256": split(recipe, load_once(recipe.data)).sha256()}, folder)
+        require_same(saved | {"data_sha256": sha256}, asdict(recipe) | {"data_sha256": data_of(recipe).sha256()}, folder)
         if finished:
             return results
-    return train(recipe, folder, resume=bool(checkpoints(folder)))
+    trainer = {Recipe: train, ReluRecipe: train_relu, spoken.SpokenRecipe: spoken.train}[type(recipe)]
+    return trainer(recipe, folder, resume=bool(checkpoints(folder)))
 
 
-class Serial(Executor):
-    """An Executor that runs everything at once, in this process, in the order in which it is submitted."""
-
-    def submit(self, function, /, *arguments, **named):
-        """Run it now; its future is done."""
-        future = Future()
-        future.set_result(function(*arguments, **named))
-        return future
+def measure(name, function, runs, executor):
+    """The same Runs with what function(recipe, network, data) gives for each: something that JSON holds. It is done once, and kept in NAME.json."""
+    calls = {(label, index): (remembered, name, function, recipe, folder)
+             for label, own in runs.items() for index, (recipe, folder) in enumerate(zip(own.recipes, own.folders))}
+    found = gather(calls, executor)
+    return {label: replace(own, measured=tuple(found[label, index] for index in range(len(own.recipes)))) for label, own in runs.items()}
 
 
-@contextmanager
-def processes(workers):
-    """An Executor of so many processes, each with one thread of BLAS; for one worker, this process itself."""
-    if workers == 1:
-        yield Serial()
-        return
-    others = set(active_children())
-    with one_blas_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=leave_with_parent) as executor:
-        try:
-            yield executor
-        except BaseException:
-            for process in set(active_children()) - others:      # their runs go on from their checkpoints next time
-                process.terminate()
-            raise
-
-
-def leave_with_parent():
-    """End this process as soon as the one that started it has ended, and at once with Ctrl-C, which reaches both."""
-    def wait():
-        """Wait for the parent's end."""
-        parent_process().join()
-        os._exit(1)
-
-    Thread(target=wait, daemon=True).start()
-    signal(SIGINT, SIG_DFL)
+def remembered(name, function, recipe, folder):
+    """function(recipe, network, data) of a finished run, from its folder's NAME.json if that is of the same weights and the same refsnn."""
+    path, network = folder / f"{name}.json", trained_network(folder)
+    of = {"refsnn": refsnn.__version__, "weights": hashlib.sha256(b"".join(array.tobytes() for array in parameters(network.layers))).hexdigest()}
+    if path.exists():
+        with damage_is_data_error(path):
+            saved = json.loads(path.read_text(encoding="utf-8"))
+            if saved["of"] == of:
+                return saved["measured"]
+    text = json.dumps({"of": of, "measured": function(recipe, network, data_of(recipe))}, indent=1)
+    write_atomically(path, text + "\n")
+    return json.loads(text)["measured"]
