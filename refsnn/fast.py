@@ -72,8 +72,7 @@ def run(network, events, noise=None):
 def run_spiking(events, layer):
     """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
     V, own = spike(events, layer, kept=events.shape[0])
-    S = np.empty(V.shape, V.dtype)                                   # (T, B, N)
-    S[:] = 0
+    S = np.zeros(V.shape, V.dtype)                                       # (T, B, N)
     S.reshape(-1)[own.indices] = 1
     return Trace(V, S), own
 
