@@ -21,9 +21,9 @@ SLICE = 2**17    # bytes of one (b, N) array: five of them and the weights fit i
 np.empty(2**25 - 2**14, np.uint8)
 
 
-def parts(B, N, dtype, bytes=SLICE):
-    """Slices that cut a batch of B into equal parts with at most so many bytes of (b, N) each."""
-    count = min(B, -(-B * N * np.dtype(dtype).itemsize // bytes))
+def parts(B, N, dtype, bytes=SLICE, multiple=1):
+    """Slices that cut a batch of B into equal parts with at most so many bytes of (b, N) each; a multiple of so many parts, if B allows."""
+    count = min(B, multiple * -(-B * N * np.dtype(dtype).itemsize // (bytes * multiple)))
     edges = [B * i // count for i in range(count + 1)]
     return [slice(first, last) for first, last in zip(edges, edges[1:])]
 
@@ -58,13 +58,6 @@ class Events:
         pointers = np.zeros(T * B + 1, np.int32)
         np.cumsum(np.bincount(rows, minlength=T * B), out=pointers[1:])
         return cls(shape, indices, pointers, columns.astype(np.int32), np.ones(len(indices), dtype))
-
-    def of_samples(self, samples):
-        """The Events of some samples, a slice of the batch: shape (T, b, M)."""
-        T, B, M = self.shape
-        b = samples.stop - samples.start
-        steps = [self.at(self.rows(t, samples)) + t * b * M for t in range(T)]
-        return Events.listed(np.concatenate(steps), (T, b, M), self.values.dtype)
 
     def per_sample(self):
         """How often each unit spikes in each sample, sum over t: (B, M)."""

@@ -13,6 +13,7 @@ order of sums: a membrane within rounding of its threshold may spike in one and 
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
 INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
+STEPS_AT_ONCE = 4          # time steps of a part whose surrogate derivatives are computed together: fewer calls, still in the cache
+LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
@@ -71,56 +74,112 @@ def run(network, events, noise=None):
 
 def run_spiking(events, layer):
     """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
-    V, own = spike(events, layer, kept=events.shape[0])
+    V, own = spike(events, layer)
     S = np.zeros(V.shape, V.dtype)                                       # (T, B, N)
     S.reshape(-1)[own.indices] = 1
     return Trace(V, S), own
 
 
-def spike(events, layer, kept):
-    """The membranes (kept, B, N) of a spiking layer, kept being T for all time steps or 1 for the last alone; and its own Events. SPEC E1-E3."""
+def spike(events, layer):
+    """The membranes (T, B, N) of a spiking layer, and its own Events. SPEC E1-E3."""
     (T, B, _), N, dtype = events.shape, layer.W.shape[1], layer.W.dtype
+    V, found = np.empty((T, B, N), dtype), [[] for _ in range(T)]
+    for samples in parts(B, N, dtype):
+        for t, spiked in enumerate(spike_part(events, samples, layer, V[:, samples])):
+            found[t].append(spiked + (t * B + samples.start) * N)
+    return V, Events.listed(np.concatenate([spiked for step in found for spiked in step]), (T, B, N), dtype)
+
+
+def spike_part(events, samples, layer, V):
+    """Run some samples, a slice of the batch: for every time step the flat indices into (b, N) at which neurons spike.
+
+    V: (T, b, N), filled with the membranes; or (1, b, N), in which only the last are left.
+    """
+    (T, B, _), (kept, b, N), dtype = events.shape, V.shape, V.dtype
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
-    thetas, V, found = np.broadcast_to(theta, N), np.empty((kept, B, N), dtype), [[] for _ in range(T)]
-    for samples in parts(B, N, dtype) if kept > 1 else [slice(0, B)]:
-        rows = V[:, samples]                                             # (kept, b, N)
-        rows[0] = 0
-        I = np.zeros_like(rows[0])                                       # (b, N)
-        above, spiked = np.empty(I.shape, bool), np.zeros(0, int)        # (b, N); (s,) flat indices into (b, N)
-        for t in range(T - 1):
-            before, V_next = rows[t % kept], rows[(t + 1) % kept]
-            # decay, integrate
-            I *= alpha
-            events.add_product(events.rows(t, samples), W, I)
-            if R is not None:
-                Events.listed(spiked, (1, *I.shape), dtype).add_product(slice(0, len(I)), R, I)
-            # decay, integrate, reset for the spike of t
-            np.multiply(before, beta, out=V_next)
-            V_next += I
-            if len(spiked):
-                V_next.reshape(-1)[spiked] -= thetas[spiked % N]
-            # threshold
-            spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
-            # record
-            found[t + 1].append(spiked + ((t + 1) * B + samples.start) * N)
-    return V, Events.listed(np.concatenate([spiked for step in found for spiked in step]), (T, B, N), dtype)
+    thetas, I, above = np.broadcast_to(theta, N), np.zeros((b, N), dtype), np.empty((b, N), bool)
+    end = -(-int(np.searchsorted(events.pointers, len(events.columns))) // B)     # time step from which on nothing comes in
+    found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
+    V[0] = 0
+    for t in range(T - 1):
+        before, V_next = V[t % kept], V[(t + 1) % kept]                  # (b, N)
+        # decay, integrate
+        I *= alpha
+        events.add_product(events.rows(t, samples), W, I)
+        if R is not None:
+            Events.listed(spiked, (1, b, N), dtype).add_product(slice(0, b), R, I)
+        # decay, integrate, reset for the spike of t
+        np.multiply(before, beta, out=V_next)
+        V_next += I
+        if len(spiked):
+            V_next.reshape(-1)[spiked] -= thetas[spiked % N]
+        # threshold
+        found[t + 1] = spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
+        if R is None and t > end and (t - end) % 4 == 3 and not len(spiked) and stays_below(V_next, I, alpha, beta, theta):
+            fade(V[t + 1:], I, alpha, beta)
+            break
+    return found
+
+
+def stays_below(V, I, alpha, beta, theta):
+    """Whether no neuron can reach its threshold any more if nothing comes in and no reset is due; V, I (b, N).
+
+    After k steps the membrane is beta^k V + (sum over j = 1 .. k of beta^(k-j) alpha^j) I, at most max(0, V) + k m^k max(0, I) with m the larger of
+    alpha and beta; and k m^k is at most -1 / (e ln m).
+    """
+    highest = np.maximum(I, 0)
+    highest *= -1 / (np.e * np.log(np.maximum(alpha, beta)))
+    highest += np.maximum(V, 0)
+    return (highest < 0.999 * theta).all()
+
+
+def fade(rows, I, alpha, beta):
+    """Fill membranes (n, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
+    for before, V_next in zip(rows, rows[1:]):
+        I *= alpha
+        np.multiply(before, beta, out=V_next)
+        V_next += I
 
 
 def run_readout(events, layer):
     """spec.neuron.run_readout: membranes (T, B, K). SPEC E4."""
     (T, B, _), K, dtype = events.shape, layer.W.shape[1], layer.W.dtype
-    alpha, beta, _ = layer.neuron.constants(dtype)
-    V, I = np.zeros((T, B, K), dtype), np.zeros((B, K), dtype)
-    events.add_product(slice(0, (T - 1) * B), np.ascontiguousarray(layer.W), V[1:].reshape(-1, K))           # the drive of each step
-    for before, V_next in zip(V, V[1:]):
-        # decay, integrate
-        I *= alpha
-        I += V_next
-        # decay, integrate
-        np.multiply(before, beta, out=V_next)
-        V_next += I
-    return V
+    drive = np.zeros((T, B, K), dtype)
+    events.add_product(slice(0, T * B), np.ascontiguousarray(layer.W), drive.reshape(-1, K))
+    return respond(drive, *layer.neuron.constants(dtype)[:2])
+
+
+def respond(drive, alpha, beta, back=False):
+    """The membranes (T, B, K) that a drive (T, B, K) leads to without threshold, V[t] from drive[s < t]. SPEC E1, E2.
+
+    back: its transpose, from gV to what lamI is one time step later: the sum over t > s of response(t - s) gV[t] at s. SPEC E8, E9.
+    """
+    T = len(drive)
+    if alpha.ndim or beta.ndim or T > LONGEST_RESPONSE:
+        out, I, V = np.empty_like(drive), np.zeros_like(drive[0]), np.zeros_like(drive[0])
+        for t in range(T - 1, -1, -1) if back else range(T):
+            # record what has come in before; decay, integrate
+            out[t] = V
+            I = alpha * I + drive[t]
+            V = beta * V + I
+        return out
+    matrix, out = response(T, float(alpha), float(beta)).astype(drive.dtype), np.empty_like(drive)
+    matrix, drive, columns = matrix.T if back else matrix, drive.reshape(T, -1), max(1, GEMM_SIZE // T**2)
+    for first in range(0, drive.shape[1], columns):
+        np.matmul(matrix, drive[:, first:first + columns], out=out.reshape(T, -1)[:, first:first + columns])
+    return out
+
+
+@lru_cache(maxsize=16)
+def response(T, alpha, beta):
+    """The membranes of a neuron to which a drive of 1 came at s: (T, T), entry [t, s], 0 for t <= s."""
+    matrix, I, V = np.zeros((T, T)), 0.0, 0.0
+    for n in range(1, T):
+        I = alpha * I + (n == 1)
+        V = beta * V + I
+        matrix[np.arange(n, T), np.arange(T - n)] = V
+    return matrix
 
 
 def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
@@ -130,9 +189,10 @@ def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
     loss, dm = cross_entropy(m, labels)
     amplitude, dm_amplitude = readout_amplitude(m, objective.readout)
     loss += amplitude
-    lam_I = readout_adjoint(layers[-1], scores_adjoint(V, dm + dm_amplitude, objective))             # (T, B, K)
+    gV = np.ascontiguousarray(scores_adjoint(V, dm + dm_amplitude, objective))                       # (T, B, K)
+    lam_I_next = respond(gV, *layers[-1].neuron.constants(V.dtype)[:2], back=True)                  # (T, B, K) lamI[t+1] at t
     dW = np.zeros_like(layers[-1].W, order="C")
-    spikes[-1].add_outer(slice(0, len(lam_I[1:]) * len(labels)), lam_I[1:].reshape(-1, V.shape[2]), dW)
+    spikes[-1].add_outer(slice(0, len(V) * len(labels)), lam_I_next.reshape(-1, V.shape[2]), dW)
     gradient = [LayerGradient(dW)]
     for index in reversed(range(len(layers) - 1)):
         layer, own = layers[index], spikes[index + 1]
@@ -141,73 +201,61 @@ def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
         rate_value, rate_dS = rate_bound(count, objective.rate, objective.rate_limit)
         decay_value, decay_dW = weight_decay(layer.W, objective.weight)
         loss += burst_value + rate_value + decay_value
-        kept = np.empty(trace[index].membrane.shape, V.dtype) if index else None      # (T, B, N) lamI, for the layer below
+        kept = np.zeros(trace[index].membrane.shape, V.dtype) if index else None     # (T, B, N) lamI[t+1] at t, for the layer below
         entry = LayerGradient(np.ascontiguousarray(decay_dW), None if layer.R is None else np.zeros_like(layer.R, order="C"))
-        add_spiking_gradient(entry, layer, trace[index], spikes[index], own, burst_dS + rate_dS, lam_I, layers[index + 1].W, surrogate, kept)
+        add_spiking_gradient(entry, layer, trace[index], spikes[index], own, burst_dS + rate_dS, lam_I_next, layers[index + 1].W, surrogate, kept)
         gradient.append(entry)
-        lam_I = kept
+        lam_I_next = kept
     return float(loss), tuple(reversed(gradient))
 
 
-def readout_adjoint(layer, gV):
-    """lamI (T, B, K) of the readout from gV (T, B, K); entry 0 is of no use. SPEC E8, E9."""
-    alpha, beta, _ = layer.neuron.constants(gV.dtype)
-    lam_I = np.array(gV, order="C")                                      # (T, B, K)
-    lam_V, lam_I_next = np.zeros_like(lam_I[0]), np.zeros_like(lam_I[0])  # (B, K)
-    for t in range(len(gV) - 1, 0, -1):
-        # membrane
-        lam_V *= beta
-        lam_V += gV[t]
-        # current
-        np.multiply(lam_I_next, alpha, out=lam_I[t])
-        lam_I[t] += lam_V
-        lam_I_next = lam_I[t]
-    return lam_I
-
-
-def add_spiking_gradient(gradient, layer, trace, below, own, gS, lam_above, W_above, surrogate, kept):
+def add_spiking_gradient(gradient, layer, trace, below, own, gS, from_above, W_above, surrogate, kept):
     """Add a spiking layer's gradient to `gradient`, a LayerGradient. SPEC E7-E10.
 
-    below, own: the Events that the layer received and made. gS (B, N), alike for all t. lam_above (T, B, K), lamI of the layer above, and
-    its weights W_above (N, K). kept: (T, B, N), filled with lamI but for entry 0, or None.
+    below, own: the Events that the layer received and made. gS (B, N), alike for all t. from_above (T, B, K), lamI[t+1] of the layer above at t, and
+    its weights W_above (N, K). kept: zeros (T, B, N), filled with lamI[t+1] at t, or None.
+
+    What does not depend on the time step before is done for some of them at once. sigma' = 1 / (slope |V - theta| + 1)^2 is computed as
+    (1 / slope^2) / (|V - theta| + 1 / slope)^2, with the first factor in W_above and gS.
     """
-    V, W_back = trace.membrane, np.ascontiguousarray(W_above.T)          # (T, B, N), (K, N)
-    R_back = None if layer.R is None else np.ascontiguousarray(layer.R.T)
-    alpha, beta, theta = layer.neuron.constants(V.dtype)
-    slope = V.dtype.type(surrogate.slope)
+    V, (alpha, beta, theta) = trace.membrane, layer.neuron.constants(trace.membrane.dtype)
+    offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
+    W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
+    gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
     for samples in parts(*V.shape[1:], V.dtype):
-        rows, lam_next, gS_here = V[:, samples], lam_above[:, samples], gS[samples]      # (T, b, N), (T, b, K), (b, N)
-        lam_V, lam_I = np.zeros_like(rows[0]), np.zeros_like(rows[0])    # (b, N)
-        lam_S, height = np.empty_like(lam_V), np.empty_like(lam_V)       # (b, N)
-        for t in range(len(V) - 1, 0, -1):
+        lam_V, lam_I = np.zeros_like(V[0, samples]), np.zeros_like(V[0, samples])          # (b, N)
+        lam_S, height = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))     # (n, b, N)
+        for first in range(1, len(V), at_once)[::-1]:
+            times = range(first, min(first + at_once, len(V)))
+            V_here, lam_S_here, height_here = V[times.start:times.stop, samples], lam_S[:len(times)], height[:len(times)]
             # threshold
-            if t == len(V) - 1:
-                lam_S[:] = gS_here
-            else:
-                product(lam_next[t + 1], W_back, lam_S)
-                lam_S += gS_here
+            for t, out in zip(times, lam_S_here):
+                product(from_above[t, samples], W_back, out)
+            lam_S_here += gS[samples]
             if R_back is not None:
-                lam_S += product(lam_I, R_back, np.empty_like(lam_S))
-            # membrane: sigma' = 1 / (slope |V - theta| + 1)^2, and 1 where the rule is spike-aware and a spike was recorded
-            np.subtract(rows[t], theta, out=height)
-            np.abs(height, out=height)
-            height *= slope
+                lam_S_here[0] += product(lam_I, R_back, np.empty_like(lam_I))
+            # membrane: sigma' lamS; sigma' is 1 where the rule is spike-aware and a spike was recorded
+            np.subtract(V_here, theta, out=height_here)
+            np.abs(height_here, out=height_here)
             if surrogate.spike_aware:
-                height.reshape(-1)[own.at(own.rows(t, samples))] = 0
-            height += 1
-            height *= height
-            lam_S /= height
-            lam_V *= beta
-            lam_V += lam_S
-            # current
-            lam_I *= alpha
-            lam_I += lam_V
-            # record
-            below.add_outer(below.rows(t - 1, samples), lam_I, gradient.W)
-            if R_back is not None:
-                own.add_outer(own.rows(t - 1, samples), lam_I, gradient.R)
-            if kept is not None:
-                kept[t, samples] = lam_I
+                for t, out in zip(times, height_here):
+                    out.reshape(-1)[own.at(own.rows(t, samples))] = 0
+            height_here += offset
+            height_here *= height_here
+            lam_S_here /= height_here
+            for t, own_share in zip(times[::-1], lam_S_here[::-1]):
+                # membrane
+                lam_V *= beta
+                lam_V += own_share
+                # current
+                lam_I *= alpha
+                lam_I += lam_V
+                # record
+                below.add_outer(below.rows(t - 1, samples), lam_I, gradient.W)
+                if R_back is not None:
+                    own.add_outer(own.rows(t - 1, samples), lam_I, gradient.R)
+                if kept is not None:
+                    kept[t - 1, samples] = lam_I
 
 
 def product(left, right, out):
@@ -227,13 +275,17 @@ def classify(network, x, threads=None):
     events = input_events(network, x)
     threads = (os.cpu_count() or 1) if threads is None else check_count("threads", threads, high=1024)
     widest = max(layer.W.shape[1] for layer in network.layers)
-    shares = parts(events.shape[1], widest, network.layers[0].W.dtype, bytes=INFERENCE_SLICE)
+    shares = parts(events.shape[1], widest, network.layers[0].W.dtype, INFERENCE_SLICE, threads)
     with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(lambda samples: decide(network, events.of_samples(samples)), shares)))
+        return np.concatenate(list(pool.map(partial(decide, network, events), shares)))
 
 
-def decide(network, events):
-    """classify for one part of the batch."""
+def decide(network, events, samples):
+    """classify for some samples, a slice of the batch."""
+    b, dtype = samples.stop - samples.start, network.layers[0].W.dtype
     for layer in network.layers[:-1]:
-        events = spike(events, layer, kept=1)[1]
+        N = layer.W.shape[1]
+        found = spike_part(events, samples, layer, np.empty((1, b, N), dtype))
+        events = Events.listed(np.concatenate([spiked + t * b * N for t, spiked in enumerate(found)]), (len(found), b, N), dtype)
+        samples = slice(0, b)
     return run_readout(events, network.layers[-1]).max(axis=0).argmax(axis=1)
