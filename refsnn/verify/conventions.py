@@ -1,9 +1,9 @@
 """Where implementations differ: every choice that "a LIF network with surrogate gradients" leaves open, as a named switch.
 
-The same words, the same parameters, the same input, and yet one simulator counts 22 spikes where another counts 2 (test_conventions.py
-has the table). None of them is wrong; they made the choices below differently. The specification (refsnn/spec) makes each of them once and
-has no switches. Here they all are; general.py has the step, the run and the backward pass written with the switches in. So a disagreement
-can be given a name: the switch under which the other implementation agrees.
+The same words, the same parameters, the same input, and yet one program counts 99 spikes, the next one 100, 47 or 4 (the table is in the
+tests of this room). None of them is wrong; they made the choices below differently. The specification, refsnn/spec, makes each of them once
+and has no switches. Here they all are, and general.py has the step, the run and the backward pass with the switches written in. So a
+disagreement can be given a name: the switch under which the other program agrees.
 
 Source: SPEC section 10, collected from the code and the issue trackers of the frameworks named. "Checked" marks those against which the
 tests run these rules; the others were read, not run.
@@ -30,33 +30,33 @@ SWITCHES = (
            "euler: norse (checked)"),
     Switch("current", ("new", "old"),
            "V[t+1] takes I[t+1], which holds the input of t already, or I[t], which does not.",
-           "new: the code of the paper, snnTorch and norse (both checked); old: the text of the paper, hxtorch, jaxsnn"),
-    Switch("input_scale", ("one", "one_minus_beta", "dt_over_tau_mem", "dt_over_tau_syn"),
-           "What an input is multiplied with: nothing; 1 - beta or dt/tau_mem where the current enters the membrane; dt/tau_syn where spikes "
-           "enter the current.",
-           "one: snnTorch (checked), spytorch; dt_over_tau_mem: norse (checked); dt_over_tau_syn: the reference of the NIR paper"),
+           "new: the code of the paper, snnTorch and norse (both checked); old: the text of the paper, hxtorch, jaxsnn, spytorch"),
+    Switch("input_scale", ("one", "one_minus_beta", "dt_over_tau_mem", "dt_over_both_taus"),
+           "An input is multiplied with nothing; with 1 - beta or dt/tau_mem, where the current enters the membrane; or with dt/tau_mem there and "
+           "with dt/tau_syn where spikes enter the current.",
+           "one: snnTorch (checked), spytorch; dt_over_tau_mem: norse (checked); dt_over_both_taus: the differential equations of NIR as they stand"),
     Switch("tie", ("silent", "spike", "half"),
            "V = theta gives no spike, a spike, or half a spike.",
            "silent: norse and snnTorch (both checked), hxtorch, stork, spytorch; spike: SpikingJelly, sinabs, rockpool; half: jaxsnn"),
     Switch("reset", ("subtract", "to_value", "none"),
            "A spike takes theta off the membrane, puts it to 0, or leaves it.",
-           "subtract: snnTorch by default (checked); to_value: norse (checked)"),
+           "subtract: snnTorch by default (checked); to_value: norse (checked), spytorch"),
     Switch("reset_time", ("next_step", "same_step"),
            "The reset acts after the decay of the next step, or at once, and what it left decays.",
            "next_step: snnTorch by default (checked), spytorch; same_step: norse (checked)"),
     Switch("reset_gradient", ("stop", "flow"),
            "In the backward pass the spike in the reset is a constant, or a spike like any other.",
-           "stop: snnTorch, and norse in its recurrent step; flow: norse in its feed-forward step"),
+           "stop: snnTorch (checked), and norse in its recurrent step; flow: norse in its feed-forward step (checked)"),
     Switch("recorded_membrane", ("before_reset", "after_reset"),
            "V[t] as recorded is the membrane that was compared with the threshold, or what a reset of the same step left of it. The backward "
            "pass takes the V it is given for the membrane that was compared.",
            "after_reset: norse (checked)"),
     Switch("surrogate", ("superspike", "sigmoid", "triangle", "arctan", "rectangle"),
            "Its formula, of height 1 at u = 0: 1/(1+u)^2; 4 e^-u/(1+e^-u)^2; max(0, 1-u); 1/(1+u^2); 1 where u < 1/2. u = slope |V - theta|.",
-           "superspike: norse, and snnTorch under the name fast sigmoid"),
+           "superspike: norse, and snnTorch under the name fast sigmoid (both checked)"),
     Switch("surrogate_slope", ("inside", "outside", "both"),
            "The slope makes the peak narrow, f(slope d); high, slope f(d); or both, slope f(slope d), which keeps its area. d = |V - theta|.",
-           "inside: norse, snnTorch; outside: SpikingJelly's SuperSpike"),
+           "inside: snnTorch (checked); outside: SpikingJelly's SuperSpike; norse 1.1 has SuperSpike with the slope 1 whatever is asked for (checked)"),
     Switch("recurrence_delay", ("one", "two"),
            "A spike of t enters the currents of its own layer at t + 1, or a step later.",
            "one: norse"),

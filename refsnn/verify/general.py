@@ -36,10 +36,9 @@ def decays(neuron, conventions, dtype=np.float64):
 
 def input_scales(neuron, conventions, dtype=np.float64):
     """(c, g): the scale of spikes into the current, and of the current into the membrane; scalar or (N,) in `dtype`."""
-    scale = {"one": 1.0, "one_minus_beta": 1 - decays(neuron, conventions)[1],
-             "dt_over_tau_mem": neuron.dt / neuron.tau_mem, "dt_over_tau_syn": neuron.dt / neuron.tau_syn}[conventions.input_scale]
-    pair = (scale, 1.0) if conventions.input_scale == "dt_over_tau_syn" else (1.0, scale)
-    return tuple(np.asarray(value, dtype) for value in pair)
+    into_membrane = {"one": 1.0, "one_minus_beta": 1 - decays(neuron, conventions)[1]}.get(conventions.input_scale, neuron.dt / neuron.tau_mem)
+    into_current = neuron.dt / neuron.tau_syn if conventions.input_scale == "dt_over_both_taus" else 1.0
+    return np.asarray(into_current, dtype), np.asarray(into_membrane, dtype)
 
 
 def fires(V, theta, tie="silent"):
@@ -69,12 +68,12 @@ def step(I, V, S, drive, neuron, conventions, spiking=True):
     c, g = input_scales(neuron, conventions, dtype)
     theta = neuron.constants(dtype)[2]
     # decay, integrate
-    I, old = alpha * I + c * drive, I                                  # (B, N)
+    I, old = alpha * I + c * drive, I                                             # (B, N)
     # reset for the spike of t, where it has not been seen yet and belongs to that step
     if conventions.reset_time == "same_step" and conventions.recorded_membrane == "before_reset":
         V = thrown_back(V, S, theta, reset)                                       # (B, N)
     # decay, integrate
-    V = beta * V + g * (old if conventions.current == "old" else I)   # (B, N)
+    V = beta * V + g * (old if conventions.current == "old" else I)               # (B, N)
     # reset for the spike of t, where it comes with the next step
     if conventions.reset_time == "next_step":
         V = thrown_back(V, S, theta, reset)                                       # (B, N)
@@ -179,10 +178,10 @@ def layer_adjoint(layer, trace, gV, lam_S, surrogate, conventions, end=None):
     by_V, by_current, by_spike = (np.broadcast_to(array, before[0].shape) for array in membrane_derivatives(*before, layer.neuron, conventions))
     if layer.spiking:
         sigma = surrogate_derivative(trace.membrane, trace.spikes, np.asarray(theta, dtype), surrogate, conventions)       # (T, B, N)
-    lam_I = np.zeros((T + r, *gV.shape[1:]), dtype)                               # nothing beyond the end
-    lam_V = np.zeros_like(gV[0])                                                  # (B, N)
-    if end is not None:
-        lam_V, lam_I[T:] = end
+    # laid out in memory as the specification's, so that its products have the same bits
+    lam_I = np.zeros_like(trace.membrane if layer.spiking else gV)                # (T, B, N)
+    lam_V, beyond = (np.zeros_like(gV[0]), np.zeros_like(gV[0])) if end is None else end                                 # (B, N) each
+    later = [beyond] * r                                                          # lamI of t+1 .. t+r
     for t in range(T - 1, d - 1, -1):
         # membrane
         lam_V_next, lam_V = lam_V, gV[t]                                          # (B, N)
@@ -190,7 +189,7 @@ def layer_adjoint(layer, trace, gV, lam_S, surrogate, conventions, end=None):
         if layer.spiking:
             lam_S_t = lam_S[t]                                                    # (B, N)
             if layer.R is not None:
-                lam_S_t = lam_S_t + (c * lam_I[t + r]) @ oriented(layer.R, conventions).T
+                lam_S_t = lam_S_t + (c * later[-1]) @ oriented(layer.R, conventions).T
             if conventions.reset_gradient == "flow":
                 lam_S_t = lam_S_t + by_spike[t + 1] * lam_V_next
             lam_V = lam_V + sigma[t] * lam_S_t                                    # (B, N)
@@ -198,8 +197,10 @@ def layer_adjoint(layer, trace, gV, lam_S, surrogate, conventions, end=None):
         lam_V = lam_V + by_V[t + 1] * lam_V_next                                  # (B, N)
         # current
         fed = by_current[t] * lam_V if conventions.current == "new" else by_current[t + 1] * lam_V_next
-        lam_I[t] = fed + alpha * lam_I[t + 1]                                     # (B, N)
-    return lam_I[:T], lam_V
+        later = [fed + alpha * later[0], *later[:-1]]                             # (B, N) each
+        # record
+        lam_I[t] = later[0]
+    return lam_I, lam_V
 
 
 def backward(layers, x, trace, gV, gS, surrogate, conventions):
@@ -256,7 +257,7 @@ def loss_and_gradient(layers, x, labels, trace, objective, surrogate, convention
     """Loss and surrogate gradient, on a trace or, where that is None, on a free run: (loss, gradient, trace). SPEC E5-E16, section 10.
 
     Arguments and results as of refsnn.spec.network.loss_and_gradient. A free run is differentiated at the membranes that were compared
-    with the threshold, however they are recorded.
+    with the threshold, however they are recorded. Axes are (T, B, N): labels tell the batch.
     """
     recorded = forward(layers, x, conventions, noise) if trace is None else trace
     if trace is None:

@@ -293,6 +293,20 @@ def check_outputs(op, outputs, inputs, params, dtype, sizes):
     check_arrays(op, "outputs", outputs, present, {name: contract[name] for name in present}, dtype, dict(sizes))
 
 
+def check_adapter(adapter):
+    """Raise unless an object has what the head of this file asks of an adapter. Raises DtypeError, RangeError."""
+    for name in ("name", "version", "dtype", "capabilities", "call"):
+        if not hasattr(adapter, name):
+            raise DtypeError(f"the adapter has no {name}; it needs name, version, dtype, capabilities() and call()")
+    check_choice("the adapter's dtype", adapter.dtype, ("float64", "float32"))
+    said = adapter.capabilities()
+    check_names("the capabilities", said, ("ops", "conventions", "skip"), ("ops", "conventions", "skip"))
+    for op in said["ops"]:
+        check_choice("an operation of the capabilities", op, tuple(OPERATIONS))
+    check_names("the conventions of the capabilities", said["conventions"], (), Conventions.__dataclass_fields__)
+    Conventions(**said["conventions"])
+
+
 def checked_call(adapter, op, inputs, params, conventions):
     """adapter.call, with inputs, params and outputs held to the contract. Raises DtypeError, RangeError, ShapeError, and whatever the adapter
     raises."""

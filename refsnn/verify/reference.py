@@ -32,17 +32,19 @@ def value(given):
     return np.array(given, float) if isinstance(given, list) else given
 
 
-def neuron_of(params):
-    """The NeuronParameters of an operation on one layer."""
-    return NeuronParameters(*(value(params[name]) for name in ("tau_mem", "tau_syn", "threshold")), params["dt"])
+def neuron_of(params, N):
+    """The NeuronParameters of an operation on one layer of N neurons."""
+    own = NeuronParameters(*(value(params[name]) for name in ("tau_mem", "tau_syn", "threshold")), params["dt"])
+    own.check_neurons(N)
+    return own
 
 
 def network_of(inputs, params):
     """The Network of an operation on several layers: the last is the readout."""
     layers, count = [], len(params["tau_mem"])
     for l in range(count):
-        own = neuron_of({**{name: params[name][l] for name in ("tau_mem", "tau_syn", "threshold")}, "dt": params["dt"]})
-        layers.append(Layer(inputs[f"W{l}"], inputs.get(f"R{l}"), own, spiking=l < count - 1))
+        W, own = inputs[f"W{l}"], {**{name: params[name][l] for name in ("tau_mem", "tau_syn", "threshold")}, "dt": params["dt"]}
+        layers.append(Layer(W, inputs.get(f"R{l}"), neuron_of(own, W.shape[1]), spiking=l < count - 1))
     return Network(tuple(layers))
 
 
@@ -117,7 +119,7 @@ def surrogate_primitive(inputs, params, conventions):
 def lif_step(inputs, params, conventions):
     """One step of a spiking layer. SPEC E1-E3."""
     I, V, S, drive = (inputs[name] for name in ("I", "V", "S", "drive"))
-    own = neuron_of(params)
+    own = neuron_of(params, V.shape[1])
     if conventions == PAPER:
         after = neuron.lif_step(I, V, S, drive, *own.constants(V.dtype))
     else:
@@ -128,7 +130,7 @@ def lif_step(inputs, params, conventions):
 def li_step(inputs, params, conventions):
     """One step of a readout. SPEC E4."""
     I, V, drive = (inputs[name] for name in ("I", "V", "drive"))
-    own = neuron_of({**params, "threshold": 1.0})
+    own = neuron_of({**params, "threshold": 1.0}, V.shape[1])
     if conventions == PAPER:
         after = neuron.li_step(I, V, drive, *own.constants(V.dtype)[:2])
     else:
@@ -185,7 +187,7 @@ def exact_spikes(inputs, params, conventions):
 def adjoint_step(inputs, params, conventions):
     """One step of the recursion. SPEC E7-E9."""
     V, S, R = inputs["V"], inputs["S"], inputs.get("R")
-    layer = Layer(np.zeros((1, V.shape[1]), V.dtype), R, neuron_of(params))
+    layer = Layer(np.zeros((1, V.shape[1]), V.dtype), R, neuron_of(params, V.shape[1]))
     end = inputs["lam_V_next"], inputs["lam_I_next"]
     # a trace of one step, in which the input of a step arrives at once: then that step is not the fixed first state
     alone = replace(conventions, input_delay="none")

@@ -5,7 +5,7 @@ a are the inputs of an operation, p its params. Loops run over t, b, i (neurons)
 
 import math
 
-from .network import gradient, layers_of, run_network, zeros
+from refsnn.verify.scalar.network import gradient, layers_of, run_network, zeros
 
 
 # the objective

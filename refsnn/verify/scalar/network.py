@@ -144,7 +144,7 @@ def lif_step(a, p):
 def li_step(a, p):
     """A step of a readout: as of a layer that has not spiked. E4."""
     B, N = len(a["V"]), len(a["V"][0])
-    after = lif_step({**a, "S": zeros(B, N)}, p)                  
+    after = lif_step({**a, "S": zeros(B, N)}, p)
     return {"I_next": after["I_next"], "V_next": after["V_next"]}
 
 
