@@ -13,6 +13,7 @@ from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
 from refsnn.experiments.sweep import processes
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
+from refsnn.verify.vectors.commands import add_vectors
 
 HELP = {
     "data": "'sample' (10,000 MNIST images that ship with refsnn), a folder with IDX files, or an .npz",
@@ -78,6 +79,7 @@ def parser():
     for field in fields(Recipe):
         add_recipe_option(verb, field)
     add_reproduce(verbs)
+    add_vectors(verbs)
     return top
 
 

@@ -27,7 +27,8 @@ def height(V, S, theta, p, c):
     """sigma' at real V, S. E5."""
     d = abs(np.where(p["spike_aware"] & (S > 0), theta, V) - theta)
     u = d if c["surrogate_slope"] == "outside" else p["slope"] * d
-    value = {"superspike": 1 / (1 + u) ** 2, "sigmoid": 1 / np.cosh(np.minimum(u / 2, 300)) ** 2, "triangle": (1 - u) * (u < 1), "arctan": 1 / (1 + u * u),
+    value = {"superspike": 1 / (1 + u) ** 2, "sigmoid": 1 / np.cosh(np.minimum(u / 2, 300)) ** 2, "triangle": (1 - u) * (u < 1),
+             "arctan": 1 / (1 + u * u),
              "rectangle": 1.0 * (u < 0.5)}[c["surrogate"]]
     return value if c["surrogate_slope"] == "inside" else p["slope"] * value
 
@@ -168,7 +169,8 @@ def learnt(a, p, c):
 def backward(a, p, c):
     """The gradient of the sum of gV V + gS S. E5-E10."""
     def product(weights):
-        pairs = [(turned(a[f"g{letter}{l}"], c), part) for l, own in enumerate(network(weights, a, p, c)) for letter, part in zip("VS", own) if f"g{letter}{l}" in a]
+        pairs = [(turned(a[f"g{letter}{l}"], c), part) for l, own in enumerate(network(weights, a, p, c)) for letter,
+                 part in zip("VS", own) if f"g{letter}{l}" in a]
         return sum((g * part).sum(axis=(1, 2, 3)) for g, part in pairs)
     return {f"d{name}": array for name, array in derivatives(product, weights_of(a))[1].items()}
 
@@ -224,7 +226,8 @@ DIFFERENTIATED = {
     "readout_amplitude": (of("m", lambda m, a, p, c: mean_square(m, p["rho"])), ("value", "dm")),
     "weight_decay": (of("W", lambda W, a, p, c: mean_square(W, p["rho"])), ("value", "dW")),
 }
-DIRECT = {"forward": forward, "backward": backward, "lif_step": lif_step, "li_step": lif_step, "loss_and_gradient_of_trace": learnt, "loss_and_gradient": learnt,
+DIRECT = {"forward": forward, "backward": backward, "lif_step": lif_step, "li_step": lif_step, "loss_and_gradient_of_trace": learnt,
+          "loss_and_gradient": learnt,
           "train": train, "decay": lambda a, p, c: {"alpha": Constants({"tau_mem": a["tau"], "tau_syn": a["tau"], **p}, c).alpha},
           "surrogate": lambda a, p, c: {"sigma": height(a["V"], 0 * a["V"], p["threshold"], {**p, "spike_aware": False}, c)}}
 

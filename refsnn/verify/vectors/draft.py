@@ -19,7 +19,8 @@ HALF = 1.4426950408889634                  # s; 1 / ln 2: with it and dt = 1 s, 
 PUBLISHED = {"tau_mem": TAU, "tau_syn": TAU, "threshold": 1.0, "dt": DT}
 HALVING = {"tau_mem": HALF, "tau_syn": HALF, "threshold": 1.0, "dt": 1.0}
 SUPERSPIKE = {"slope": 50.0, "spike_aware": False}
-PLAIN = {"readout_scale": 1.0, "reduce": "max", "burst": 0.0, "weight": 0.0, "readout": 0.0, "rate": 0.0, "rate_limit": 0.0}     # no regulariser; scores of the size at which a softmax is not 0 or 1
+PLAIN = {"readout_scale": 1.0, "reduce": "max", "burst": 0.0, "weight": 0.0, "readout": 0.0, "rate": 0.0,
+         "rate_limit": 0.0}     # no regulariser; scores of the size at which a softmax is not 0 or 1
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ FLAGS = {
     "TieInTime": "Several samples tie for the maximum over time. The first takes the derivative.",
     "TieInScores": "Several classes tie. The decision is the first.",
     "TieInRounding": "A weight lies midway between two codes. It goes to the even one.",
-    "Boundary": "Neighbouring floats at the edge of a rule, also given as hex floats. A failure means <= for <, a shifted edge, or rounded constants.",
+    "Boundary": "Neighbouring floats at the edge of a rule, also given as hex floats. A failure means <= for <, a shifted edge, or rounded "
+                "constants.",
     "Float64Only": "float32 does not hold what this is about: a subject in float32 leaves it out.",
     "EqualTimeConstants": "tau_mem = tau_syn: a closed form with 1/(beta - alpha) divides by zero.",
     "NearlyEqualTimeConstants": "tau_mem and tau_syn differ by 1e-8 or less: a quotient of differences has lost its digits.",
-    "PerNeuron": "Every neuron has its own parameters. A failure means a parameter that is broadcast along the wrong axis, or taken from another layer.",
+    "PerNeuron": "Every neuron has its own parameters. A failure means a parameter that is broadcast along the wrong axis, or taken from another "
+                 "layer.",
     "Recurrent": "A layer with R. A failure means a spike that comes back a step early or late, R transposed, or dR forgotten.",
     "MultiLayer": "Two spiking layers or more. A failure means an adjoint that does not reach the lower one.",
     "InjectedTrace": "A trace that the model would not give: the gradient must use it as it is, and run nothing again.",
@@ -19,7 +21,8 @@ FLAGS = {
     "ResetGradient": "The membrane resets between two steps. A failure means a reset that carries a gradient, or that blocks the membrane's.",
     "SumOverTime": "Scores are sums over time, not maxima.",
     "Regulariser": "Terms beside the cross-entropy. A failure means a sum for a mean, a missing factor 2, or a term on the wrong layer.",
-    "DeadStart": "Nothing spikes and all scores are 0: the maximum over time is at t = 0, where no weight has any influence. The gradient is exactly 0.",
+    "DeadStart": "Nothing spikes and all scores are 0: the maximum over time is at t = 0, where no weight has any influence. The gradient is "
+                 "exactly 0.",
     "LargeScores": "Scores at which exp overflows: a softmax must take the largest off first.",
     "Noise": "Noise is given, and is added where the operation says.",
     "Saturation": "Values beyond what a code, a clip or an image holds.",

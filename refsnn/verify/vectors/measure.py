@@ -1,6 +1,6 @@
 """How far apart correct answers are: every case computed in many ways, and the worst error of every output written down.
 
-    python -m refsnn.verify.vectors.measure --to FILE [--python OTHER ...]       # about two minutes; data/measured.json is such a FILE
+    python -m refsnn.verify.vectors.measure --to FILE [--python OTHER ...]       # about 20 seconds for an interpreter; data/measured.json is such a FILE
 
 The ways: the oracles; neurons, inputs and samples in other orders; the same in float32; in processes of their own, the kernels that OpenBLAS
 has for other processors, and numpy without its vector instructions; and all of these under the interpreters OTHER, which have another numpy.
@@ -21,15 +21,20 @@ import refsnn
 from refsnn.errors import DataError
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.verify.operations import Reference
-from refsnn.verify.vectors.catalogue import DRAFTS
+from refsnn.verify.vectors.catalogue import all_drafts
 from refsnn.verify.vectors.oracles import cast, opinions, reordered
 from refsnn.verify.vectors.tolerance import error, kind_of, stem
 
 ORDERS = 8
 LIMIT = {"float64": 1e-9, "float32": 1e-2}
 ULP = {"float64": 2.0**-52, "float32": 2.0**-23}
+NUMPY = "import json, numpy as np; print(json.dumps([np.__version__, np.show_config(mode='dicts')['SIMD Extensions']['found']]))"
 KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX")
-ASKED = tuple(draft for draft in DRAFTS if not draft.error)
+
+
+def asked():
+    """The drafts that have an answer."""
+    return [draft for draft in all_drafts() if not draft.error]
 
 
 def takes_part(draft, dtype):
@@ -39,7 +44,8 @@ def takes_part(draft, dtype):
 
 def answers(dtype):
     """{id: outputs} of the reference in a dtype."""
-    return {draft.id: Reference(dtype).call(draft.op, cast(draft.inputs, dtype), draft.params, draft.conventions) for draft in ASKED if takes_part(draft, dtype)}
+    return {draft.id: Reference(dtype).call(draft.op, cast(draft.inputs, dtype), draft.params, draft.conventions)
+            for draft in asked() if takes_part(draft, dtype)}
 
 
 class Worst:
@@ -52,7 +58,7 @@ class Worst:
         """Take the answers {id: outputs} of one way into account. Raises DataError for one that is no rounding."""
         if way not in self.names[dtype]:
             self.names[dtype].append(way)
-        for draft in (draft for draft in ASKED if draft.id in given):
+        for draft in (draft for draft in asked() if draft.id in given):
             self.ways.setdefault(draft.op, {either: set() for either in LIMIT})[dtype].add(way)
             for name, reference in self.reference[draft.id].items():
                 if name not in given[draft.id]:
@@ -70,25 +76,25 @@ class Worst:
 def measure(interpreters):
     """The record of all ways."""
     worst = Worst()
-    for draft in ASKED:
+    for draft in asked():
         for name, outputs in opinions(draft, worst.reference[draft.id]).items():
             worst.add(name, "float64", {draft.id: outputs})
     worst.add("the reference in float32", "float32", answers("float32"))
-    for seed in range(ORDERS):
+    for seed in range(1, ORDERS + 1):                         # 0 is the oracle's
         for dtype in LIMIT:
-            worst.add(f"order {seed}", dtype, {draft.id: reordered(draft, seed, dtype) for draft in ASKED
+            worst.add(f"order {seed}", dtype, {draft.id: reordered(draft, seed, dtype) for draft in asked()
                                                if takes_part(draft, dtype) and draft.op != "exact_spikes"})
     for way, dtype, given in elsewhere(interpreters):
         worst.add(way, dtype, given)
     return {"command": "python -m refsnn.verify.vectors.measure", "refsnn": refsnn.__version__,
-            "names": worst.names, "ways": {op: {dtype: len(ways) for dtype, ways in own.items()} for op, own in worst.ways.items()}, "worst": worst.found}
+            "names": worst.names, "ways": {op: {dtype: len(ways) for dtype, ways in own.items()} for op, own in worst.ways.items()},
+            "worst": worst.found}
 
 
 def elsewhere(interpreters):
     """Answers of other processes: (way, dtype, answers)."""
     for interpreter in interpreters:
-        said = subprocess.run([interpreter, "-c", "import json, numpy; print(json.dumps([numpy.__version__, numpy.show_config(mode='dicts')['SIMD Extensions']['found']]))"],
-                              capture_output=True, check=True, text=True)
+        said = subprocess.run([interpreter, "-c", NUMPY], capture_output=True, check=True, text=True)
         version, extensions = json.loads(said.stdout)
         settings = [{"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS] + [{"NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}]
         for setting in settings:

@@ -70,11 +70,13 @@ def cast(inputs, dtype):
 
 
 ORACLES = (
-    Oracle("plain Python loops", True, lambda draft: not draft.conventions, lambda draft, _: ScalarLoops().call(draft.op, draft.inputs, draft.params, {})),
+    Oracle("plain Python loops", True, lambda draft: not draft.conventions, lambda draft,
+           _: ScalarLoops().call(draft.op, draft.inputs, draft.params, {})),
     Oracle("50 decimal digits", True, precise.applies, lambda draft, _: precise.answer(draft)),
     Oracle("complex step", True, lambda draft: draft.op in complexstep.DIRECT or draft.op in complexstep.DIFFERENTIATED,
            lambda draft, _: complexstep.answer(draft)),
-    Oracle("matrix exponential of scipy", True, lambda draft: draft.op == "analog_step", lambda draft, _: propagator.analog_step(draft.inputs, draft.params)),
+    Oracle("matrix exponential of scipy", True, lambda draft: draft.op == "analog_step", lambda draft,
+           _: propagator.analog_step(draft.inputs, draft.params)),
     Oracle("spikes replayed with the matrix exponential of scipy", True, lambda draft: draft.op == "exact_spikes",
            lambda draft, answered: propagator.exact_spikes(draft.inputs, draft.params, answered)),
     Oracle("splines of scipy", True, lambda draft: draft.op == "downscale", lambda draft, _: splined(draft)),

@@ -167,7 +167,8 @@ def cosine(n, of):
     return total
 
 
-OPERATIONS = {function.__name__: function for function in (decay, latency, encode, surrogate, surrogate_primitive, lif_step, li_step, forward, adjoint_step, scores,
+OPERATIONS = {function.__name__: function for function in (decay, latency, encode, surrogate, surrogate_primitive, lif_step, li_step, forward,
+                                                           adjoint_step, scores,
                                                            cross_entropy, adam_step, clip_weights, load_weights, learning_rate)}
 
 

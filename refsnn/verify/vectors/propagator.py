@@ -27,7 +27,8 @@ class Neuron:
 
     def __init__(self, a, i):
         self.taus = [a[name][i] for name in ("tau_mem", "tau_exc", "tau_inh")]
-        self.leak, self.level, self.reset, self.refractory = a["leak"][i], a["threshold"][i] - a["leak"][i], a["reset"][i] - a["leak"][i], a["refractory"][i]
+        self.leak, self.refractory = a["leak"][i], a["refractory"][i]
+        self.level, self.reset = a["threshold"][i] - self.leak, a["reset"][i] - self.leak
         self.state, self.now, self.free = np.zeros(3), 0.0, 0.0
 
     def state_at(self, t):
@@ -42,7 +43,7 @@ class Neuron:
         return all(self.state_at(s)[0] <= self.level + 1e-9 for s in np.linspace(start, t, SCAN)[1:-1])
 
     def spike(self, t):
-        """Spike at t: the time to which Newton's step moves it, or t itself where it is a release above the threshold; NaN for one without a crossing."""
+        """Spike at t. Returns the time to which Newton's step moves it; t itself at a release above the threshold; NaN where nothing crosses."""
         U, *_ = self.state = self.state_at(t)
         slope = (matrix(*self.taus) @ self.state)[0]
         released = t == max(self.now, self.free) or abs(t - self.free) < 1e-12

@@ -65,10 +65,14 @@ def tolerance(draft, name, array, measured):
     only64 = "Float64Only" in draft.flags
     if kind == "exact":
         return {"kind": kind, "float64": 0.0, "float32": None if only64 else 0.0,
-                "why": f"equal in all {measured['ways'][draft.op]['float64']} ways in which it was computed"}
-    worst = measured["worst"][draft.op][stem(name)]
-    reasons = [f"{dtype}: {FACTOR} times {max(worst[dtype]['error'], LEAST[kind, dtype]):.1e}, " +
-               (f"the worst of {measured['ways'][draft.op][dtype]} ways ({worst[dtype]['case']}, {worst[dtype]['way']})" if worst[dtype]["error"] > LEAST[kind, dtype]
-                else f"a rounding, which none of {measured['ways'][draft.op][dtype]} ways exceeded") for dtype in ("float64", "float32")[:1 if only64 else 2]]
-    return {"kind": kind, "float64": bound(kind, "float64", worst["float64"]["error"]),
-            "float32": None if only64 else bound(kind, "float32", worst["float32"]["error"]), "why": "; ".join(reasons)}
+                "why": f"equal in all {measured['ways'][draft.op]['float64']} ways to compute it"}
+    bounds, reasons = {"float64": None, "float32": None}, []
+    for dtype in ("float64",) if only64 else ("float64", "float32"):
+        worst, least = measured["worst"][draft.op][stem(name)][dtype], LEAST[kind, dtype]
+        ways = f"{measured['ways'][draft.op][dtype]} ways to compute it"
+        bounds[dtype] = bound(kind, dtype, worst["error"])
+        if worst["error"] > least:
+            reasons.append(f"{dtype}: {FACTOR} times {worst['error']:.1e}, the worst of {ways} ({worst['case']}, {worst['way']})")
+        else:
+            reasons.append(f"{dtype}: {FACTOR} times {least:.1e}, a rounding, which none of {ways} exceeded")
+    return {"kind": kind, **bounds, "why": "; ".join(reasons)}

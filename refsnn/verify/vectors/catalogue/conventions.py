@@ -55,7 +55,8 @@ ONE_SWITCH = {
     "scores_adjoint-101": ("scores_adjoint-005", {"time_maximum": "last"}, "The last of the largest takes the derivative."),
     "scores_adjoint-102": ("scores_adjoint-005", {"time_maximum": "shared"}, "All of the largest share the derivative."),
     "cross_entropy-101": ("cross_entropy-004", {"batch_loss": "sum"}, "A sum over the batch."),
-    "loss_and_gradient-101": ("loss_and_gradient-003", {"batch_loss": "sum", "current": "old"}, "A sum over the batch; V[t+1] takes I[t], as the paper's text has it."),
+    "loss_and_gradient-101": ("loss_and_gradient-003", {"batch_loss": "sum", "current": "old"},
+                              "A sum over the batch; V[t+1] takes I[t], as the paper's text has it."),
     "load_weights-101": ("load_weights-002", {"weight_rounding": "away"}, "Ties go away from 0: 2, 3, 4."),
     "load_weights-102": ("load_weights-002", {"weight_rounding": "zero"}, "Cut towards 0: 1, 2, 3."),
 }

@@ -17,7 +17,8 @@ def drafts():
 def state(id, B, N):
     """I, V, S and drive for a step."""
     numbers = Numbers(id)
-    return {"I": numbers.normal(0.5, 1, B, N), "V": numbers.normal(0.5, 1, B, N), "S": numbers.spikes(0.4, B, N), "drive": numbers.normal(0.3, 1, B, N)}
+    return {"I": numbers.normal(0.5, 1, B, N), "V": numbers.normal(0.5, 1, B, N), "S": numbers.spikes(0.4, B, N),
+            "drive": numbers.normal(0.3, 1, B, N)}
 
 
 def steps():
@@ -35,7 +36,8 @@ def steps():
               {"I": row(2, 3), "V": row(4, 6), "S": row(1, 1), "drive": row(1, 0)}, HALVING),
         Draft("lif_step-005", "Random states of four samples.", state("lif_step-005", 4, 5), PUBLISHED, ("EqualTimeConstants",)),
         Draft("lif_step-006", "Every neuron has its own time constants and threshold.", state("lif_step-006", 3, 3), ODD, ("PerNeuron",)),
-        Draft("lif_step-007", "Time constants that differ in the 9th digit and beyond.", state("lif_step-007", 2, 3), CLOSE, ("NearlyEqualTimeConstants",)),
+        Draft("lif_step-007", "Time constants that differ in the 9th digit and beyond.", state("lif_step-007", 2, 3), CLOSE,
+              ("NearlyEqualTimeConstants",)),
         Draft("lif_step-008", "No spike at t, so no reset, however high the membrane is.",
               {"I": row(0), "V": row(8), "S": row(0), "drive": row(0)}, HALVING),
     )
@@ -58,16 +60,16 @@ def runs_by_hand():
     """forward, by hand."""
     one = {"x": column(1, 0, 0, 0, 0, 0)}
     return (
-        Draft("forward-001", "alpha = beta = 0.75327. A spike at t = 0 through 0.5 gives V = 0.5 n alpha^(n-1) after n steps: 0, 0.5, 0.75327, 0.85112, .. "
-              "below 1 everywhere: no spike, and the readout stays 0.",
+        Draft("forward-001", "alpha = beta = 0.75327. A spike at t = 0 through 0.5 gives V = 0.5 n alpha^(n-1) after n steps: 0, 0.5, 0.75327, "
+                             "0.85112, .. below 1 everywhere: no spike, and the readout stays 0.",
               {**one, "W0": np.array([[0.5]]), "W1": np.array([[1.0]])}, layers(2), ("Basic", "EqualTimeConstants")),
-        Draft("forward-002", "alpha = beta = 1/2, W0 = 2, W1 = 1. I0 = 0, 2, 1, 1/2; V0 = 0, 2, 1 + 1 - 1 = 1, 1/2 + 1/2 = 1, ..; a spike at t = 1 only, for "
-              "the 1 of t = 2, 3 is a tie. The readout gets it at t = 2: V1 = 0, 0, 1, 1/2 + 1/2 = 1, 1/4 + 1/2 = 3/4, ..",
+        Draft("forward-002", "alpha = beta = 1/2, W0 = 2, W1 = 1. I0 = 0, 2, 1, 1/2; V0 = 0, 2, 1 + 1 - 1 = 1, 1/2 + 1/2 = 1, ..; a spike at t = 1 "
+                             "only, for the 1 of t = 2, 3 is a tie. The readout gets it at t = 2: V1 = 0, 0, 1, 1/2 + 1/2 = 1, 1/4 + 1/2 = 3/4, ..",
               {**one, "W0": np.array([[2.0]]), "W1": np.array([[1.0]])}, layers(2, HALVING), ("Basic", "TieAtThreshold", "Float64Only")),
         Draft("forward-003", "W0 = theta: V0 = 1 at t = 1, a tie, no spike; then 2 alpha = 1.507 at t = 2: a spike. With >= it comes a step earlier.",
               {**one, "W0": np.array([[1.0]]), "W1": np.array([[0.5]])}, layers(2), ("Basic", "TieAtThreshold")),
         Draft("forward-004", "alpha = beta = 1/2. Unit 0 spikes at t = 1 (V = 1.5) and drives unit 1 through R[0, 1] = 3: V = 3 at t = 2, a spike; "
-              "unit 0 is not driven back, R[1, 0] = 0. R transposed leaves unit 1 silent.",
+                             "unit 0 is not driven back, R[1, 0] = 0. R transposed leaves unit 1 silent.",
               {**one, "W0": np.array([[1.5, 0.0]]), "R0": np.array([[0.0, 3.0], [0.0, 0.0]]), "W1": np.array([[1.0], [0.5]])},
               layers(2, HALVING), ("Basic", "Recurrent")),
         Draft("forward-005", "Through two spiking layers, with weights of 1.5: V0 passes 1 at t = 1, V1 at t = 2, and the readout moves at t = 3.",
@@ -113,10 +115,12 @@ def edges():
     last = np.zeros((6, 1, 3))
     last[-1] = 1
     return (
-        Draft("forward-030", "No input: everything is 0, and no spike at a membrane of 0.", {"x": np.zeros((6, 2, 3)), **weights}, layers(2), ("Silent",)),
+        Draft("forward-030", "No input: everything is 0, and no spike at a membrane of 0.", {"x": np.zeros((6, 2, 3)), **weights}, layers(2),
+              ("Silent",)),
         Draft("forward-031", "The shortest run: the input of t = 0 reaches the first layer at t = 1, and nothing reaches the readout.",
               {"x": np.ones((2, 1, 3)), **weights}, layers(2), ("Edge",)),
         Draft("forward-032", "Input at the last step alone: it would arrive after the end.", {"x": last, **weights}, layers(2), ("Edge", "Silent")),
         Draft("forward-033", "A neuron that drives itself hard goes on by itself.",
-              {"x": column(1, 0, 0, 0, 0, 0, 0, 0), "W0": np.array([[1.25]]), "R0": np.array([[1.5]]), "W1": np.array([[0.25]])}, layers(2), ("Recurrent",)),
+              {"x": column(1, 0, 0, 0, 0, 0, 0, 0), "W0": np.array([[1.25]]), "R0": np.array([[1.5]]), "W1": np.array([[0.25]])}, layers(2),
+              ("Recurrent",)),
     )

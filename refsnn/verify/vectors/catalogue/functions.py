@@ -50,8 +50,8 @@ def encodings():
     """encode."""
     code = {"steps": 20, "dt": DT, "tau_in": 8e-6}
     return (
-        Draft("encode-001", "A white pixel, 255, spikes in bin 0, for the shift is its own latency. 51 is x = 0.2 and 0 is dark: no spike. "
-              "102 is x = 0.4: (5.54518 - 1.78515) us / 1.7 us = 2.21, bin 2.",
+        Draft("encode-001", "A white pixel, 255, spikes in bin 0, for the shift is its own latency. 51 is x = 0.2 and 0 is dark: no spike. 102 is "
+                            "x = 0.4: (5.54518 - 1.78515) us / 1.7 us = 2.21, bin 2.",
               {"images": np.array([[[255, 0], [51, 102]]], np.uint8)}, {**code, "steps": 4}, ("Basic",)),
         Draft("encode-002", "Every value that a pixel can have; the latest of those above 51 fall beyond the last bin and are dropped.",
               {"images": np.arange(256, dtype=np.uint8).reshape(1, 16, 16)}, code, ("Boundary",)),
@@ -91,7 +91,8 @@ def surrogates():
     for op, (basic, boundary) in texts.items():
         found += [
             Draft(f"{op}-001", basic, {"V": np.array([1.5, 0.0, 1.0])}, {"threshold": 1.0, "slope": 2.0}, ("Basic",)),
-            Draft(f"{op}-002", "The published slope, 50, from -1 to 3 thresholds.", {"V": np.arange(-16, 49) / 16.0}, {"threshold": 1.0, "slope": 50.0}),
+            Draft(f"{op}-002", "The published slope, 50, from -1 to 3 thresholds.", {"V": np.arange(-16, 49) / 16.0},
+                  {"threshold": 1.0, "slope": 50.0}),
             Draft(f"{op}-003", boundary, {"V": near}, {"threshold": 1.0, "slope": 50.0}, ("Boundary", "Float64Only")),
             Draft(f"{op}-004", "Another threshold and another slope.", {"V": Numbers(op).normal(0.5, 1.0, 40)}, {"threshold": 0.75, "slope": 10.0}),
         ]
