@@ -10,5 +10,6 @@
     reference.py    what the reference does for each of them
     problems.py     a random problem for each of them
     scalar/         the same operations in plain Python, sharing no code with the rest: the second opinion
+    vectors/        golden vectors: answers to compare with, which ship as files
     strategies.py   Hypothesis strategies for networks, input spikes and traces (needs the test extra)
 """
