@@ -120,8 +120,8 @@ def case_files(case):
             files[f"{name}.npy"] = content
     record = {"format": FORMAT, "id": case.id, "op": case.op, "level": case.level, "status": case.status, "comment": case.comment,
               "spec_ref": operation.spec, "flags": list(case.flags), "conventions": case.conventions, "params": case.params,
-              "units": operation.params,
-              **records, "error": case.error, "threshold_margin": case.threshold_margin, "ties": case.ties, "oracles": list(case.oracles)}
+              "units": operation.params, **records, "error": case.error, "threshold_margin": case.threshold_margin, "ties": case.ties,
+              "oracles": list(case.oracles)}
     return {"case.json": json_bytes(record), **files}
 
 
@@ -166,16 +166,15 @@ def read_array(folder, name, record):
     require(isinstance(shape, list) and len(shape) < 9 and all(type(size) is int and size >= 0 for size in shape), f"{where}: {shape!r} is no shape")
     count = math.prod(shape)
     require(record["nbytes"] == count * DTYPES[dtype].itemsize,
-            f"{where}: shape {shape} and dtype {dtype} make {count * DTYPES[dtype].itemsize} bytes, "
-            f"but nbytes is {record['nbytes']}")
+            f"{where}: shape {shape} and dtype {dtype} make {count * DTYPES[dtype].itemsize} bytes, but nbytes is {record['nbytes']}")
     header = npy_header(dtype, shape)
     require(record["payload_offset"] == len(header), f"{where}: payload_offset is {record['payload_offset']}; it must be {len(header)}")
     require(isinstance(record["file"], str), f"{where}: {record['file']!r} is no name of a file")
     content = read_bytes(folder, record["file"])
     require(len(content) == len(header) + record["nbytes"],
             f"{where}: {record['file']} has {len(content)} bytes; it must have {len(header) + record['nbytes']}")
-    require(content.startswith(header), f"{where}: the header of {record['file']} is not that of an array {dtype} of shape {shape}, npy version "
-                                        f"1.0, C order")
+    require(content.startswith(header),
+            f"{where}: the header of {record['file']} is not that of an array {dtype} of shape {shape}, npy version 1.0, C order")
     require(sha256(content) == record["sha256"], f"{where}: the sha256 of {record['file']} is {sha256(content)}; it must be {record['sha256']}")
     array = np.frombuffer(content, DTYPES[dtype], offset=len(header)).reshape(shape).astype(DTYPES[dtype].newbyteorder("="))
     numbers = array.ravel().tolist()

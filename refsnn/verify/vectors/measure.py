@@ -1,6 +1,6 @@
 """How far apart correct answers are: every case computed in many ways, and the worst error of every output written down.
 
-    python -m refsnn.verify.vectors.measure --to FILE [--python OTHER ...]       # about 20 seconds for an interpreter; data/measured.json is such a FILE
+    python -m refsnn.verify.vectors.measure --to FILE [--python OTHER ...]      # about 20 seconds an interpreter; data/measured.json is one
 
 The ways: the oracles; neurons, inputs and samples in other orders; the same in float32; in processes of their own, the kernels that OpenBLAS
 has for other processors, and numpy without its vector instructions; and all of these under the interpreters OTHER, which have another numpy.
