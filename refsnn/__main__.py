@@ -13,6 +13,7 @@ from refsnn.experiments.executors import cluster, processes
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
+from refsnn.verify.vectors.commands import add_vectors
 
 HELP = {
     "data": "'sample' (10,000 MNIST images that ship with refsnn), a folder with IDX files, or an .npz",
@@ -79,6 +80,7 @@ def parser():
     for field in fields(Recipe):
         add_recipe_option(verb, field, f"default: {field.default}")
     add_reproduce(verbs)
+    add_vectors(verbs)
     return top
 
 

@@ -1,0 +1,68 @@
+"""The verbs of `refsnn vectors`: generate, check, list, explain, export. Exit codes: 0, 1 where check finds differences, 2 after an error."""
+
+import sys
+from pathlib import Path
+
+
+def add_vectors(verbs):
+    """Add `vectors` with its own verbs to the subparsers of the command line."""
+    vectors = verbs.add_parser("vectors", help="golden vectors: answers that any implementation can be compared with", allow_abbrev=False)
+    own = vectors.add_subparsers(title="verbs", required=True, metavar="VERB")
+    for name, run, text in (("generate", run_generate, "answer every case, ask all oracles, write the folder"),
+                            ("check", run_check, "check every hash, generate every case again, compare"),
+                            ("list", run_list, "one line a case"),
+                            ("explain", run_explain, "what a case is about, and what a failure of it says"),
+                            ("export", run_export, "print a case for another language")):
+        verb = own.add_parser(name, help=text, allow_abbrev=False)
+        verb.set_defaults(command=run, go_on="the same command starts again")
+        if name == "generate":
+            verb.add_argument("--to", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+        elif name == "check":
+            verb.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="a folder of vectors (default: those that ship with refsnn)")
+        elif name == "explain":
+            verb.add_argument("id", metavar="ID")
+        elif name == "export":
+            verb.add_argument("--c-header", dest="id", required=True, metavar="ID", help="print this case as a C99 header")
+
+
+def run_generate(chosen):
+    """Write all vectors to a folder."""
+    from refsnn.verify.vectors.collection import generate
+    print(f"{generate(chosen.to)} cases written to {chosen.to}; all oracles agree")
+    return 0
+
+
+def run_check(chosen):
+    """Check a folder, and print what differs."""
+    from refsnn.verify.vectors.collection import DATA, check, read_manifest
+    folder = chosen.folder or DATA
+    differences = check(folder)
+    for line in differences:
+        print(line)
+    result = f"{len(differences)} differences" if differences else "all hashes right, all answers the same"
+    print(f"{len(read_manifest(folder)['cases'])} cases in {folder}: {result}")
+    return 1 if differences else 0
+
+
+def run_list(chosen):
+    """Print all cases."""
+    from refsnn.verify.vectors.collection import DATA, read_manifest
+    for id, entry in read_manifest(DATA)["cases"].items():
+        print(f"{id:31} L{entry['level']}  {entry['status']:4}  {' '.join(entry['flags'])}")
+    return 0
+
+
+def run_explain(chosen):
+    """Print one case for a reader."""
+    from refsnn.verify.vectors.export import explanation
+    from refsnn.verify.vectors.collection import read_one
+    print("\n".join(explanation(read_one(chosen.id))))
+    return 0
+
+
+def run_export(chosen):
+    """Print one case as a C header."""
+    from refsnn.verify.vectors.export import c_header
+    from refsnn.verify.vectors.collection import read_one
+    sys.stdout.write(c_header(read_one(chosen.id)))
+    return 0

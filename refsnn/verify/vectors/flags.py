@@ -1,0 +1,40 @@
+"""What a failure of a vector with a flag says about a subject."""
+
+FLAGS = {
+    "Basic": "Small enough for a sheet of paper, worked in the comment. Where it fails, the harness is wrong: names, axes, units, reading of files.",
+    "TieAtThreshold": "A membrane is exactly at the threshold, in numbers that binary floats hold. It must not spike (E3 is strict).",
+    "TieInTime": "Several samples tie for the maximum over time. The first takes the derivative.",
+    "TieInScores": "Several classes tie. The decision is the first.",
+    "TieInRounding": "A weight lies midway between two codes. It goes to the even one.",
+    "Boundary": "Neighbouring floats at the edge of a rule, also given as hex floats. A failure means <= for <, a shifted edge, or rounded "
+                "constants.",
+    "Float64Only": "float32 does not hold what this is about: a subject in float32 leaves it out.",
+    "EqualTimeConstants": "tau_mem = tau_syn: a closed form with 1/(beta - alpha) divides by zero.",
+    "NearlyEqualTimeConstants": "tau_mem and tau_syn differ by 1e-8 or less: a quotient of differences has lost its digits.",
+    "PerNeuron": "Every neuron has its own parameters. A failure means a parameter that is broadcast along the wrong axis, or taken from another "
+                 "layer.",
+    "Recurrent": "A layer with R. A failure means a spike that comes back a step early or late, R transposed, or dR forgotten.",
+    "MultiLayer": "Two spiking layers or more. A failure means an adjoint that does not reach the lower one.",
+    "InjectedTrace": "A trace that the model would not give: the gradient must use it as it is, and run nothing again.",
+    "SpikeInFirstBin": "A recorded spike at t = 0, as a chip can have it. It drives the next layer like any other.",
+    "SpikeAware": "The derivative is taken at the threshold wherever a spike was recorded.",
+    "ResetGradient": "The membrane resets between two steps. A failure means a reset that carries a gradient, or that blocks the membrane's.",
+    "SumOverTime": "Scores are sums over time, not maxima.",
+    "Regulariser": "Terms beside the cross-entropy. A failure means a sum for a mean, a missing factor 2, or a term on the wrong layer.",
+    "DeadStart": "Nothing spikes and all scores are 0: the maximum over time is at t = 0, where no weight has any influence. The gradient is "
+                 "exactly 0.",
+    "LargeScores": "Scores at which exp overflows: a softmax must take the largest off first.",
+    "Noise": "Noise is given, and is added where the operation says.",
+    "Saturation": "Values beyond what a code, a clip or an image holds.",
+    "Edge": "The shortest run, or what lies at its last step, without any effect.",
+    "Silent": "No spike at all, or no drive: zeros stay zeros.",
+    "Chip": "An emulated chip with all its draws given. Subjects that have no chip skip it.",
+    "Digitised": "Weights of 6 bits and a sign, membranes of 8 bits.",
+    "Refractory": "A spike resets hard and the membrane is held for the refractory time.",
+    "ContinuousTime": "Exact spike times of the differential equations: no grid.",
+    "Convention": "Not the paper's choice but a named other one. It matters to a subject that says it follows it.",
+    "Framework": "All conventions of a published program together.",
+    "Realistic": "A network of tens of neurons for 20 steps, as one trains it.",
+    "Training": "Ten steps with given batches and noise: what is wrong by little in one step adds up.",
+    "MustFail": "Wrong input: it must be refused, by the class of error that is named or by one that corresponds to it.",
+}

@@ -1,0 +1,128 @@
+"""The verbs of `refsnn vectors`, and the C program that reads a vector and checks itself."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from refsnn.__main__ import main
+from refsnn.verify.vectors import DATA, read, read_one
+from refsnn.verify.vectors import collection as collection_module
+from refsnn.verify.vectors.catalogue import all_drafts
+from refsnn.verify.vectors.export import c_header, explanation
+
+CASES = read()
+
+
+def run(capsys, *arguments):
+    """(exit code, standard output, standard error) of a command."""
+    code = main(["vectors", *map(str, arguments)])
+    return (code, *capsys.readouterr())
+
+
+def test_generate_writes_what_check_accepts(tmp_path, capsys):
+    code, said, _ = run(capsys, "generate", "--to", tmp_path / "new" / "vectors")
+    assert code == 0 and said.startswith(f"{len(CASES)} cases written")
+    code, said, _ = run(capsys, "check", tmp_path / "new" / "vectors")
+    assert code == 0 and said.endswith("all hashes right, all answers the same\n")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["vectors"]        # nothing temporary is left
+    code, _, complaint = run(capsys, "generate", "--to", tmp_path / "new" / "vectors")
+    assert code == 2 and "is not empty" in complaint and complaint.count("\n") == 1
+
+
+def test_check_finds_what_changed(tmp_path, capsys, monkeypatch):
+    shutil.copytree(DATA, tmp_path / "vectors")
+    (tmp_path / "vectors" / "decay-001" / "notes.txt").write_text("mine")
+    code, said, _ = run(capsys, "check", tmp_path / "vectors")
+    assert code == 1 and "decay-001/notes.txt: no case names this file" in said and "1 differences" in said
+    other = [replace(draft, inputs={"tau": draft.inputs["tau"] * 2}) if draft.id == "decay-001" else draft for draft in all_drafts()
+             if draft.id != "decay-002"] + [replace(all_drafts()[0], id="decay-999")]
+    monkeypatch.setattr(collection_module, "all_drafts", lambda: other)
+    code, said, _ = run(capsys, "check")
+    assert code == 1 and said.count("\n") == 5                                        # two of decay-001, one of either, the sum
+    for line in ("decay-001: tau differs from what is stored", "decay-001: alpha differs from what is stored by more than its bound, 8.0",
+                 "decay-002: not among the drafts any more", "decay-999: missing in the folder"):
+        assert line in said
+
+
+def test_check_names_a_damaged_file_and_exits_with_2(tmp_path, capsys):
+    shutil.copytree(DATA, tmp_path / "vectors")
+    file = tmp_path / "vectors" / "forward-010" / "V0.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    code, _, complaint = run(capsys, "check", tmp_path / "vectors")
+    assert code == 2 and "V0.npy has" in complaint and complaint.count("\n") == 1
+    code, _, complaint = run(capsys, "check", tmp_path / "nothing")
+    assert code == 2 and "manifest.json: there is no such file" in complaint
+
+
+def test_check_says_that_it_needs_scipy(capsys, monkeypatch):
+    monkeypatch.setattr(collection_module, "find_spec", lambda name: None)
+    code, _, complaint = run(capsys, "check")
+    assert code == 2 and "scipy is not installed" in complaint and complaint.count("\n") == 1
+
+
+def test_list_names_every_case(capsys):
+    code, said, _ = run(capsys, "list")
+    assert code == 0 and [line.split()[0] for line in said.splitlines()] == [case.id for case in CASES]
+
+
+def test_every_case_can_be_explained_and_exported():
+    for case in CASES:
+        said = "\n".join(explanation(case))
+        assert all(text in said for text in (case.comment, *case.inputs, *case.outputs, *case.flags, *case.oracles)), case.id
+        assert all(f" {name}[] = {{" in c_header(case) for name in (*case.inputs, *case.outputs)), case.id
+
+
+def test_explain_and_export_print_a_case(capsys):
+    case = read_one("backward-001")
+    assert run(capsys, "explain", case.id) == (0, "\n".join(explanation(case)) + "\n", "")
+    assert run(capsys, "export", "--c-header", case.id) == (0, c_header(case), "")
+
+
+def test_an_id_that_is_none_is_an_error(capsys):
+    code, _, complaint = run(capsys, "explain", "forward-000")
+    assert code == 2 and "there is no case 'forward-000'" in complaint
+
+
+def test_a_header_has_every_bit():
+    case = read_one("latency-002")
+    lines = {line.split("[]")[0].split()[-1]: line for line in c_header(case).splitlines() if "[] = " in line}
+    numbers = re.search(r"\{(.*)\}", lines["time"])[1].replace("INFINITY", "inf").split(", ")
+    assert [float.fromhex(text) for text in numbers] == case.outputs["time"].tolist()
+
+
+@pytest.fixture(scope="module")
+def compiler():
+    """The C compiler, or a skip."""
+    found = shutil.which("cc")
+    if found is None:
+        pytest.skip("there is no cc")
+    return found
+
+
+def compiled(compiler, folder, header):
+    """Compile the C example with a header, to folder/check."""
+    (folder / "vector.h").write_text(header)
+    source = DATA.parent / "examples" / "check_vector.c"
+    options = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", folder, "-o", folder / "check"]
+    subprocess.run([compiler, *options, source, "-lm"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("id", ["forward-003", "forward-010", "forward-019", "forward-020"])
+def test_a_c_program_of_less_than_100_lines_reads_a_vector_and_checks_itself(id, compiler, tmp_path, capsys):
+    assert len((DATA.parent / "examples" / "check_vector.c").read_text(encoding="utf-8").splitlines()) < 100
+    _, header, _ = run(capsys, "export", "--c-header", id)
+    compiled(compiler, tmp_path, header)
+    done = subprocess.run([tmp_path / "check", DATA / id], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith(f"{id}: all right\n"), done.stdout
+    wrong = subprocess.run([tmp_path / "check", DATA / "forward-018"], capture_output=True, text=True)
+    assert wrong.returncode == 1 and "DIFFERS" in wrong.stdout
+
+
+def test_the_c_program_sees_a_wrong_membrane(compiler, tmp_path, capsys):
+    _, header, _ = run(capsys, "export", "--c-header", "forward-010")
+    compiled(compiler, tmp_path, header.replace("tau_mem[] = {0x1.9", "tau_mem[] = {0x1.a"))
+    done = subprocess.run([tmp_path / "check"], capture_output=True, text=True)
+    assert done.returncode == 1 and "V0 DIFFERS" in done.stdout
