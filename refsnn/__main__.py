@@ -13,6 +13,7 @@ from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce
 from refsnn.experiments.sweep import processes
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
+from refsnn.verify.conformance.command import add_arguments
 
 HELP = {
     "data": "'sample' (10,000 MNIST images that ship with refsnn), a folder with IDX files, or an .npz",
@@ -40,7 +41,7 @@ HELP = {
 
 
 def main(arguments=None):
-    """Run the command line and return the exit code: 0, 2 after an error, 130 after Ctrl-C."""
+    """Run the command line and return the exit code: 0, 1 where an implementation does not conform, 2 after an error, 130 after Ctrl-C."""
     chosen = parser().parse_args(arguments)
     try:
         return chosen.command(chosen)
@@ -78,6 +79,8 @@ def parser():
     for field in fields(Recipe):
         add_recipe_option(verb, field)
     add_reproduce(verbs)
+    add_arguments(verbs.add_parser("conformance", help="check an implementation against the reference",
+                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False))
     return top
 
 

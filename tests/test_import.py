@@ -25,7 +25,7 @@ ALLOWED = {
     "verify": {"errors", "events", "files", "spec", "chip"},
     "__init__": {"errors", "spec", "chip"},
     "experiments": {"crew", "errors", "files", "spec", "chip", "datasets", "training", "runs"},
-    "__main__": {"errors", "runs", "training", "experiments"},
+    "__main__": {"errors", "runs", "training", "experiments", "verify"},
 }
 SPEC_ORDER = ["encoding", "trace", "neuron", "surrogate", "loss", "bptt", "network", "optim", "__init__"]
 
