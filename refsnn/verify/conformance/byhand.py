@@ -121,7 +121,7 @@ BY_HAND = {
         ("at", {"S": course(1, 0, 1)}, {"rho": 0.5, "limit": 2.0}, "at the limit: 0")],
     "loss_and_gradient_of_trace": [("first", {**CHIP_TRACE, **LABEL}, LEARN, "one hidden unit, with every regulariser")],
     "loss_and_gradient": [
-        ("silent", {**SILENT, **LABEL}, {**LEARN, "weight": 0.0}, "dead start: ln 2, and every gradient is 0"),
+        ("first", {**SILENT, **LABEL}, {**LEARN, "weight": 0.0}, "dead start: ln 2, and every gradient is 0"),
         ("tie", {**TIE, **LABEL}, LEARN, "no spike at V = theta")],
     "adam_step": [
         ("first", {"W": row(1, 1), "dW": row(7, -0.25), "mu": row(0, 0), "nu": row(0, 0)}, ADAM, "the first step is the rate, whatever the gradient"),
@@ -135,6 +135,6 @@ BY_HAND = {
         ("first", {"epoch": np.array([0, 1])}, {"schedule": "exponential", "rate": 0.5, "factor": 0.5, "epochs": 10}, "1/2, 1/4"),
         ("cosine", {"epoch": np.array([0, 5, 9])}, {"schedule": "cosine", "rate": 1.0, "factor": 0.5, "epochs": 10}, "1, 1/2, 0.0245")],
     "train": [
-        ("dead", {"W0": SILENT["W0"], "W1": SILENT["W1"], "x": np.repeat(SILENT["x"][None], 2, 0), "labels": np.zeros((2, 1), int),
+        ("first", {"W0": SILENT["W0"], "W1": SILENT["W1"], "x": np.repeat(SILENT["x"][None], 2, 0), "labels": np.zeros((2, 1), int),
                   "noise": np.zeros((2, 4, 1, 2))}, {**LEARN, "weight": 0.0, "learning_rate": 0.5}, "nothing moves")],
 }

@@ -5,7 +5,7 @@ changes of guesses.py, a factor, few digits, pairs of conventions. Where nothing
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,7 +43,9 @@ class Diagnosis:
 
     @property
     def short(self):
-        """The sentence without its evidence."""
+        """The sentence without its evidence: for a property, without the numbers of the problem that was found."""
+        if self.kind == "property":
+            return ": ".join(self.text.split(": ")[:2])
         return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1]
 
 
@@ -54,18 +56,28 @@ def diagnose(op, answers, conventions):
         first = next((answer for answer in wrong if answer.kind == kind), None)
         if first:
             return Diagnosis(kind, f"{first.message} ({first.case.id})", {})
-    answered = sorted((answer for answer in answers if isinstance(answer.outputs, dict)), key=lambda answer: answer.kind is None)
-    if not answered:
-        return Diagnosis("contract", wrong[0].message, {})
+    answered = sorted((answer for answer in answers if holds_numbers(answer.outputs)), key=lambda answer: answer.kind is None)
     # what is wrong with the numbers that are tried is not of interest: 0/0 explains nothing
     with np.errstate(all="ignore"):
-        return explanation(op, answered, conventions) or Diagnosis(
-            "unknown", f"no convention and no known mistake explains it; first difference: {wrong[0].message} ({wrong[0].case.id})", {})
+        found = explanation(op, answered, conventions) if answered else None
+    broken = next((answer for answer in wrong if answer.kind == "contract"), None)
+    if broken and found:
+        return replace(found, text=f"{found.text}; {broken.message}")
+    if found or broken:
+        return found or Diagnosis("contract", f"{broken.message} ({broken.case.id})", {})
+    return Diagnosis("unknown", f"no convention and no known mistake explains it; first difference: {wrong[0].message} ({wrong[0].case.id})", {})
+
+
+def holds_numbers(outputs):
+    """Whether outputs are a dict of arrays of numbers, whatever their shapes."""
+    return isinstance(outputs, dict) and all(isinstance(array, np.ndarray) and array.dtype.kind in "iuf" for array in outputs.values())
 
 
 def explanation(op, answers, conventions):
     """The first explanation, in the order of the head of this file, or None."""
     wrong_names = list(dict.fromkeys(name for answer in answers for name in answer.case.expected if not right_already(answer, name)))
+    if not wrong_names:
+        return None                          # the numbers are right, the dtype or the kind of object is not
     found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_question(answers, conventions, wrong_names)
              or by_changed_answer(answers, wrong_names) or by_factor(answers, wrong_names) or by_digits(answers))
     for count in range(2, DEEPEST.get(op, 2) + 1):

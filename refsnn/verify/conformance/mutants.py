@@ -1,13 +1,16 @@
 """Proof of power: adapters that are wrong on purpose, each in one way that real programs were. Every one must fail, where and as the table says.
 
-`python -m refsnn.verify.conformance.mutants` runs them all and prints the table of the README.
+`python -m refsnn.verify.conformance.mutants README.md` runs them all and writes the table of the README.
 """
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
+from refsnn.files import write_atomically
 from refsnn.spec.encoding import spline_matrix
 from refsnn.verify.conformance.guesses import moved, without_bin_0
 from refsnn.verify.conformance.runner import check
@@ -301,14 +304,19 @@ def operations_until(op):
     return tuple(names[:names.index(op) + 1])
 
 
-def table():
-    """The README's table, as lines of Markdown."""
+def table(found):
+    """The README's table, as lines of Markdown: found {what is wrong: OperationResult}."""
     rows = ["| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
-    for mutant in MUTANTS:
-        found = first_failure(mutant)
-        rows.append(f"| {mutant.wrong} | L{found.level} | `{found.op}` | {found.diagnosis.short} |")
-    return rows
+    return rows + [f"| {wrong} | L{own.level} | `{own.op}` | {own.diagnosis.short} |" for wrong, own in found.items()]
+
+
+def write_table(path):
+    """Put the table between the marks of a Markdown file."""
+    lines = table({mutant.wrong: first_failure(mutant) for mutant in MUTANTS})
+    before, rest = path.read_text(encoding="utf-8").split("<!-- mutants -->\n")
+    after = rest.split("<!-- end of mutants -->")[1]
+    write_atomically(path, "\n".join([f"{before}<!-- mutants -->", *lines, f"<!-- end of mutants -->{after}"]))
 
 
 if __name__ == "__main__":
-    print("\n".join(table()))
+    write_table(Path(sys.argv[1]))

@@ -19,9 +19,9 @@ CHECKS = (SHRUNK, *(own.name for own in PROPERTIES))
 def counts(own):
     """The cases of an operation in words."""
     wrong = sum(case.status in ("fail", "xpass") for case in own.cases)
-    expected = sum(case.status == "xfail" for case in own.cases)
+    expected, skipped = (sum(case.status == status for case in own.cases) for status in ("xfail", "skipped"))
     text = f"{wrong} of {len(own.cases)} cases" if wrong else f"{len(own.cases)} cases"
-    return text + (f", {expected} fail as expected" if expected else "")
+    return text + (f", {expected} fail as expected" if expected else "") + (f", {skipped} skipped" if skipped else "")
 
 
 def headroom_text(headroom):
@@ -79,7 +79,7 @@ def as_json(run):
 
     subject = run.subject
     return json.dumps({
-        "format": FORMAT, "reference": refsnn.__version__, "subject": {"name": subject.name, "version": subject.version, "dtype": subject.dtype},
+        "format": FORMAT, "reference": refsnn.__version__, "subject": {"name": str(subject.name), "version": str(subject.version), "dtype": subject.dtype},
         "conventions": run.conventions, "conforms": run.conforms, "stale": run.stale,
         "operations": [{
             "op": own.op, "level": own.level, "status": own.status, "reason": own.reason, "headroom": number(own.headroom),

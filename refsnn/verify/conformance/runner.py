@@ -6,7 +6,7 @@ the operation fails, and what presumes it is not run: its failure would say noth
 
 from dataclasses import dataclass, field
 
-from refsnn.errors import RefsnnError
+from refsnn.errors import RefsnnError, check_choice
 from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, make_case
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose
@@ -21,7 +21,7 @@ SHRUNK = "agrees"            # the check of a saved case whose values were wrong
 
 @dataclass
 class CaseResult:
-    """One line of the report: pass, fail, xfail (expected to fail, and does) or xpass (expected to fail, and does not)."""
+    """One line of the report: pass, fail, xfail (expected to fail, and does), xpass (expected to fail, and does not), or skipped."""
 
     id: str
     status: str
@@ -103,40 +103,50 @@ def check(subject, sources=SOURCES, expected_failures=(), ops=tuple(OPERATIONS),
     answered wrongly.
     """
     said = subject.capabilities()
-    run = Run(subject, said["conventions"], [], [])
+    for name in said["skip"]:
+        check_choice("an operation of the capabilities' skip", name.split("/")[0], ops)
     results = {}
     for op in ops:
-        failed = [required for required in OPERATIONS[op].requires if required in results and results[required].status in ("fail", "not run")]
+        blocking = what_blocks(op, results)
         if op not in said["ops"]:
             results[op] = OperationResult(op, "not offered")
         elif op in said["skip"]:
             results[op] = OperationResult(op, "skipped", str(said["skip"][op]))
-        elif failed:
-            verb = "failed" if results[failed[0]].status == "fail" else "was not run"
-            results[op] = OperationResult(op, "not run", f"{failed[0]} {verb}")
+        elif blocking:
+            results[op] = OperationResult(op, "not run", f"because {blocking} {'failed' if results[blocking].status == 'fail' else 'was not run'}")
         else:
             results[op] = check_operation(subject, op, sources, said, set(expected_failures), shrink)
-    run.operations = list(results.values())
-    reached = {case.id for own in run.operations for case in own.cases}
-    unreached = {own.op for own in run.operations if own.status in ("not run", "fail")}
-    run.stale = [id for id in expected_failures if id not in reached and id.split("/")[0] not in unreached]
-    return run
+    reached = {case.id for own in results.values() for case in own.cases}
+    unreached = {own.op for own in results.values() if own.status in ("not run", "fail")}
+    stale = [id for id in expected_failures if id not in reached and id.split("/")[0] not in unreached]
+    return Run(subject, said["conventions"], list(results.values()), stale)
+
+
+def what_blocks(op, results):
+    """The operation on which `op` must wait, one that failed or was not run; None where there is none. Those not offered pass the question on."""
+    for required in OPERATIONS[op].requires:
+        status = results[required].status if required in results else "not offered"
+        blocking = required if status in ("fail", "not run") else what_blocks(required, results) if status == "not offered" else None
+        if blocking:
+            return blocking
+    return None
 
 
 def check_operation(subject, op, sources, said, expected_failures, shrink):
     """Ask all cases of an operation, and then look at its properties: an OperationResult."""
     conventions, result, answers = said["conventions"], OperationResult(op, "pass"), []
     try:
-        cases = [case for source in sources for case in source(op, subject.dtype, conventions) if case.id not in said["skip"]]
+        cases = [case for source in sources for case in source(op, subject.dtype, conventions)]
     except ModuleNotFoundError as error:                   # the continuous-time reference needs scipy
-        return OperationResult(op, "not run", f"the reference needs {error.name}")
-    for case in cases:
+        return OperationResult(op, "not run", f"because the reference needs {error.name}")
+    skipped = [CaseResult(case.id, "skipped", None, str(said["skip"][case.id])) for case in cases if case.id in said["skip"]]
+    for case in (case for case in cases if case.id not in said["skip"]):
         try:
             answers.append(put(subject, case))
         except HarnessError as error:                      # the other cases would most likely end it again
             answers.append(Answer(case, None, "dies", str(error), float("inf"), None))
             break
-    result.cases = [case_result(own.case.id, own.kind, own.headroom, own.message, expected_failures) for own in answers]
+    result.cases = skipped + [case_result(own.case.id, own.kind, own.headroom, own.message, expected_failures) for own in answers]
     wrong = [own for own in answers if own.kind and own.case.id not in expected_failures]
     if wrong:
         result.diagnosis = diagnose(op, answers, conventions)

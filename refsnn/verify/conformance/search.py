@@ -13,7 +13,7 @@ from refsnn.verify.conformance.cases import as_float64, settled
 from refsnn.verify.conformance.subject import HarnessError
 from refsnn.verify.problems import problem
 
-EXAMPLES = 12                # problems looked at, where nothing fails
+EXAMPLES = 20                # problems looked at, where nothing fails
 PATIENCE = 2.0               # seconds of shrinking after the first failure
 
 

@@ -39,6 +39,10 @@ class HarnessError(Exception):
     """A program over stdio died, was silent for too long, or wrote what is no answer: it has been ended."""
 
 
+class AnswerError(Exception):
+    """A program over stdio answered with an error, or with what are no arrays; it goes on."""
+
+
 def load_adapter(place):
     """The adapter at "package.module:name", found from the current folder, too. Raises DataError, and what check_adapter raises."""
     module, colon, name = place.partition(":")
@@ -49,48 +53,49 @@ def load_adapter(place):
     # foreign code: whatever it raises while it is imported or asked about itself is to be one line
     try:
         adapter = getattr(importlib.import_module(module), name)
+        if isinstance(adapter, type):
+            raise DataError(f"it is a class; it must be an object, {name}()")
         check_adapter(adapter)
     except (Exception, SystemExit) as error:
         raise DataError(f"the adapter {place} cannot be used: {type(error).__name__}: {error}") from error
-    if isinstance(adapter, type):
-        raise DataError(f"the adapter {place} is a class; it must be an object: {name}()")
     return adapter
 
 
 class Harness:
-    """The adapter of a program over stdio. call raises HarnessError, and DataError for an answer that says what went wrong.
+    """The adapter of a program over stdio. call raises HarnessError and AnswerError.
 
-    Use it in a with statement: at its end the program is told to stop, and ended if it does not.
+    Use it in a with statement: at its end the program is told to stop, and ended if it does not. Raises DataError where it cannot be used.
     """
 
     def __init__(self, command, timeout):
-        self.words, self.timeout, self.deaths, self.seq = shlex.split(command), timeout, 0, 0
-        if not self.words:
-            raise DataError("the adapter command is empty")
+        self.timeout, self.deaths, self.seq, self.process = timeout, 0, 0, None
         try:
+            self.words = shlex.split(command)
+            if not self.words:
+                raise DataError("it is empty")
             said = self.start()
             check_names("the answer to start", said, ("name", "version", "dtype", "ops", "conventions", "skip"), said)
             self.name, self.version, self.dtype = (str(said[name]) for name in ("name", "version", "dtype"))
-            self.said = {name: said[name] for name in ("ops", "conventions", "skip")}
             for name, kind in (("ops", list), ("conventions", dict), ("skip", dict)):
                 check_type(name, said[name], kind)
+            self.said = {name: said[name] for name in ("ops", "conventions", "skip")}
             check_adapter(self)
-        except (HarnessError, RefsnnError) as error:
-            raise DataError(f"the adapter command {command!r} cannot be used: {error}") from error
-        finally:
-            if not hasattr(self, "said"):
-                self.end()
+        except BaseException as error:                 # Ctrl-C too: no process is left behind
+            self.end()
+            if isinstance(error, (HarnessError, RefsnnError, OSError, ValueError)):
+                raise DataError(f"the adapter command {command!r} cannot be used: {error}") from error
+            raise
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         if self.process.poll() is None:
-            self.write({"cmd": "stop"})
+            self.outbox.put({"cmd": "stop"})
             try:
                 self.process.wait(2)
             except subprocess.TimeoutExpired:
-                pass                                                    # end() ends it
+                pass                                   # end() ends it
         self.end()
 
     def capabilities(self):
@@ -107,73 +112,81 @@ class Harness:
         answer = self.exchange({"cmd": "run", "seq": self.seq, "op": op, "inputs": encode_arrays(inputs), "params": params,
                                 "conventions": conventions}, self.timeout)
         if answer.get("seq") != self.seq or len({"outputs", "error"} & set(answer)) != 1:
-            self.fail(f"call {self.seq} has no answer with its seq and outputs, or an error, but {json.dumps(answer)[:80]}")
+            self.fail(f"the answer to call {self.seq} must have its seq, and outputs or error, but is {json.dumps(answer)[:80]}")
         if "error" in answer:
-            raise DataError(str(answer["error"])[:300])
-        return decode_arrays("the outputs", answer["outputs"])
+            raise AnswerError(answer["error"])
+        try:
+            return decode_arrays("the outputs", answer["outputs"])
+        except DataError as error:
+            raise AnswerError(error) from None
 
     def start(self):
         """Start the program and return what it says of itself."""
         self.log = tempfile.TemporaryFile()
         # a session of its own, so that what it starts can be ended with it
         self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True)
-        self.lines = queue.Queue()
-        threading.Thread(target=read_lines, args=(self.process.stdout, self.lines), daemon=True).start()
+        # threads, because a program that does not read, or does not write, would block us for ever
+        self.outbox, self.inbox = queue.Queue(), queue.Queue()
+        threading.Thread(target=write_lines, args=(self.process.stdin, self.outbox), daemon=True).start()
+        threading.Thread(target=read_lines, args=(self.process.stdout, self.inbox), daemon=True).start()
         return self.exchange({"cmd": "start", "protocol": PROTOCOL}, max(self.timeout, FIRST))
 
-    def write(self, message):
-        """Send a line from a thread of its own: a program that does not read would block us for ever."""
-        threading.Thread(target=write_line, args=(self.process.stdin, json.dumps(message)), daemon=True).start()
-
     def exchange(self, message, seconds):
-        """Send a line and return the object that comes back within so many seconds."""
-        self.write(message)
+        """Send an object and return the one that comes back within so many seconds."""
+        self.outbox.put(message)
         try:
-            line = self.lines.get(timeout=seconds)
+            line = self.inbox.get(timeout=seconds)
         except queue.Empty:
             self.fail(f"no answer within {seconds:g} s")
         if not line:
-            self.process.wait()
-            self.fail(f"it ended, with exit code {self.process.returncode}")
+            try:
+                self.fail(f"it ended, with exit code {self.process.wait(1)}")
+            except subprocess.TimeoutExpired:
+                self.fail("it closed its standard output")
         try:
             return decode_line(line.decode("utf-8", "replace"))
         except DataError as error:
-            self.fail(f"{error}")
+            self.fail(f"{error}; standard output is for answers, standard error for everything else")
 
     def fail(self, reason):
         """End the program, and raise HarnessError with the reason and the end of what it said on standard error."""
         self.deaths += 1
-        self.log.seek(0)
-        tail = " ".join(self.log.read().decode("utf-8", "replace").split())[-200:]
+        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 200))
+        tail = " ".join(self.log.read().decode("utf-8", "replace").split())
         self.end()
         raise HarnessError(reason + (f"; on standard error: {tail}" if tail else ""))
 
     def end(self):
         """End the program and everything that it started."""
+        if self.process is None:
+            return
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass                                                        # it is gone already
+            pass                                       # it is gone already
         self.process.wait()
+        self.outbox.put(None)
         self.log.close()
 
 
-def read_lines(stream, lines):
+def read_lines(stream, inbox):
     """Put every line of a stream into a queue, and b"" at its end, or where a line has no end."""
     with stream:
         while line := stream.readline(LONGEST_LINE):
-            lines.put(line)
+            inbox.put(line)
             if not line.endswith(b"\n"):
                 break
-    lines.put(b"")
+    inbox.put(b"")
 
 
-def write_line(stream, text):
-    """Write a line to a program; one that has ended is noticed by its missing answer."""
+def write_lines(stream, outbox):
+    """Write the objects of a queue to a program, until None; one that has ended is noticed by its missing answer."""
     try:
-        stream.write(text.encode() + b"\n")
-        stream.flush()
-    except (OSError, ValueError):
+        with stream:
+            while (message := outbox.get()) is not None:
+                stream.write(json.dumps(message).encode() + b"\n")
+                stream.flush()
+    except OSError:
         pass
 
 

@@ -46,9 +46,9 @@ def number(name, dtype, value):
     """One number of an array. Raises DataError."""
     if dtype.startswith("float"):
         value = math.nan if value is None else WORDS.get(value, value) if isinstance(value, str) else value
-        if type(value) in (int, float):
+        if type(value) is float or type(value) is int and abs(value) <= 2**1023:
             return value
-    elif type(value) in (int, float) and value == int(value) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
+    elif (type(value) is int or type(value) is float and value.is_integer()) and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
         return int(value)
     raise DataError(f"{name} holds {describe(value)}, which is no {dtype}")
 
