@@ -212,6 +212,14 @@ def test_another_source_of_cases_can_be_plugged_in():
     assert result(run, "decay").cases[0].id == "decay/stored" and not run.conforms
 
 
+def test_what_the_reference_cannot_do_without_scipy_is_skipped():
+    def without_scipy(op, dtype, conventions):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    run = check(Reference(), sources=(without_scipy,), ops=("exact_spikes",))
+    assert run.conforms and (run.operations[0].status, run.operations[0].reason) == ("skipped", "the reference needs scipy")
+
+
 # comparing
 
 def test_the_first_difference_is_the_earliest_in_time_and_in_words():
@@ -315,8 +323,8 @@ def test_the_reports_say_what_was_checked_and_what_failed():
     json.loads(as_json(run), parse_constant=pytest.fail)                   # no NaN or Infinity, which JSON does not have
 
 
-def command(*arguments, folder, code):
-    """Run `refsnn conformance` in a folder, in this process; the exit code must be as given."""
+def command(*arguments, code):
+    """Run `refsnn conformance` in this process; the exit code must be as given."""
     assert main(["conformance", *map(str, arguments)]) == code
 
 
@@ -339,15 +347,24 @@ def test_the_command_checks_an_adapter_of_the_current_folder_and_writes_reports(
         "        return outputs\n"
         "adapter = Mine()\n")
     who = ("--adapter", "my_own_adapter:adapter")
-    command(*who, "--json", "report.json", "--markdown", "report.md", folder=folder, code=1)
+    command(*who, "--json", "report.json", "--markdown", "report.md", code=1)
     assert "diagnosis  tie = 'spike'" in capsys.readouterr().out
     assert json.loads(Path("report.json").read_text())["subject"]["name"] == "minimal" and "FAIL" in Path("report.md").read_text()
-    command(*who, "--replay", "conformance-failures/lif_step-agrees.json", folder=folder, code=1)
+    command(*who, "--replay", "conformance-failures/lif_step-agrees.json", code=1)
     assert "S_next at sample 0, neuron 1 is 1 where 0 is expected" in capsys.readouterr().out
-    command("--adapter", "refsnn.verify.conformance.examples.minimal:adapter", "--replay", "conformance-failures/lif_step-agrees.json", folder=folder, code=0)
+    command("--adapter", "refsnn.verify.conformance.examples.minimal:adapter", "--replay", "conformance-failures/lif_step-agrees.json", code=0)
     assert "passes" in capsys.readouterr().out
     Path("xfail").write_text("lif_step/tie  # on purpose\n")
-    command(*who, "--xfail", "xfail", folder=folder, code=0)
+    command(*who, "--xfail", "xfail", code=0)
+
+
+def test_a_property_that_failed_can_be_run_again(folder, capsys):
+    (folder / "twenty_steps.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
+                                            "adapter = next(own for own in MUTANTS if own.wrong == 'T = 20 in the code').adapter()\n")
+    command("--adapter", "twenty_steps:adapter", code=1)
+    assert "again: --replay conformance-failures/forward-time-shift.json" in capsys.readouterr().out
+    command("--adapter", "twenty_steps:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
+    assert "by the property" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("code", "place", "message"), [
@@ -368,7 +385,7 @@ def test_an_adapter_that_cannot_be_used_is_one_line_and_exit_code_2(code, place,
     sys.modules.pop("broken_adapter", None)
     sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode          # files of the same second would be taken for each other
     try:
-        command("--adapter", place, folder=folder, code=2)
+        command("--adapter", place, code=2)
     finally:
         sys.dont_write_bytecode = kept
     error = capsys.readouterr().err
@@ -378,15 +395,36 @@ def test_an_adapter_that_cannot_be_used_is_one_line_and_exit_code_2(code, place,
 def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys):
     minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
     for arguments in ((*minimal, "--xfail", "nowhere"), (*minimal, "--replay", "nowhere"), (*minimal, "--timeout", "0"), (*minimal, "--timeout", "nan")):
-        command(*arguments, folder=folder, code=2)
+        command(*arguments, code=2)
         assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SystemExit, match="2"):
         main(["conformance"])
 
 
+SECTION = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
+
+
+def test_the_section_of_the_readme_is_short_and_names_every_operation():
+    assert len(SECTION.strip().splitlines()) <= 44                         # 45 with its heading
+    assert all(f"{op} " in SECTION or f"{op}`" in SECTION or f"{op}\n" in SECTION for op in OPERATIONS)
+
+
+def test_the_adapter_of_the_readme_conforms_and_its_mistake_is_reported_as_it_says(folder, capsys):
+    code = SECTION.split("```python\n")[1].split("```")[0]
+    (folder / "mine.py").write_text(code)
+    (folder / "mistaken.py").write_text(code.replace("(V > params", "(V >= params"))
+    command("--adapter", "mine:adapter", code=0)
+    assert "conforms: 2 pass" in capsys.readouterr().out
+    command("--adapter", "mistaken:adapter", code=1)
+    reported = [line.strip() for line in capsys.readouterr().out.splitlines()[1:-1]]
+    written = [line.strip() for line in SECTION.split("could not be run):")[1].splitlines() if line.startswith("      ")]
+    assert reported == written
+
+
 def test_the_verb_is_installed_and_finds_an_adapter_beside_it(tmp_path):
     done = subprocess.run([sys.executable, "-m", "refsnn", "conformance", "--adapter", "refsnn.verify.conformance.examples.minimal:adapter"],
                           cwd=tmp_path, env={"PYTHONPATH": str(Path(search.__file__).parents[3])}, capture_output=True, text=True)
+    assert not list(tmp_path.iterdir())                                    # nothing is left behind where nothing failed
     assert (done.returncode, done.stderr) == (0, "") and "conforms: 2 pass, of 2 operations offered (28 in all)" in done.stdout
 
 

@@ -1,6 +1,7 @@
 """Programs over stdio: one in node conforms, and whatever one does wrong is an error of one line, never a hang and never a traceback."""
 
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -14,7 +15,7 @@ from refsnn.__main__ import main
 from refsnn.errors import DataError
 from refsnn.verify.conformance import examples
 from refsnn.verify.conformance.runner import check
-from refsnn.verify.conformance.subject import AnswerError, Harness, HarnessError
+from refsnn.verify.conformance.subject import PROTOCOL, AnswerError, Harness, HarnessError
 from refsnn.verify.conformance.wire import decode_array, decode_line, encode_array
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sessions and signals of POSIX")
@@ -82,8 +83,6 @@ def test_a_program_in_javascript_conforms(capsys):
     ("os.close(1); time.sleep(60)", "it closed its standard output"),
 ])
 def test_what_a_program_does_wrong_is_said_in_one_line(wrong, message, tmp_path):
-    import re
-
     found = first_message(program(tmp_path, wrong))
     assert re.search(message, found) and "\n" not in found
 
@@ -144,6 +143,21 @@ def test_a_command_that_is_no_harness_cannot_be_used(command, capsys):
     assert main(["conformance", "--adapter-cmd", command]) == 2
     error = capsys.readouterr().err
     assert "cannot be used" in error and error.count("\n") == 1
+
+
+def test_the_protocol_is_what_the_readme_shows(tmp_path):
+    section = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
+    lines = [line.strip() for line in section.splitlines() if line.strip().startswith(("<- {", "-> {"))]
+    answer, error = (part.strip() for part in lines[3].removeprefix("-> ").split(" or "))
+    said = json.loads(lines[1].removeprefix("-> "))
+    command = program(tmp_path, f"open({str(tmp_path / 'heard')!r}, 'a').write(line)", **said)
+    with Harness(command, 10.0) as harness:
+        outputs = harness.call("decay", {"tau": np.array([2.0])}, {"dt": 1.0}, {})
+    assert said == HELLO | said and set(said) == set(HELLO)
+    assert (tmp_path / "heard").read_text().strip() == lines[2].removeprefix("<- ")
+    assert json.loads(answer) == {"seq": 1, "outputs": {"alpha": encode_array(outputs["alpha"])}}
+    assert json.loads(error) == {"seq": 1, "error": "what went wrong"}
+    assert json.loads(lines[0].removeprefix("<- ")) == {"cmd": "start", "protocol": PROTOCOL} and json.loads(lines[4].removeprefix("<- ")) == {"cmd": "stop"}
 
 
 # arrays as JSON

@@ -1,6 +1,8 @@
 """The verb `refsnn conformance`: check somebody's implementation, report, and return 0 (conforms), 1 (does not) or 2 (could not be run)."""
 
 import contextlib
+import os
+import tempfile
 from pathlib import Path
 
 from refsnn.errors import RangeError, check_number
@@ -29,7 +31,8 @@ def add_arguments(verb):
 def conformance(chosen):
     """Run the verb; the exit code."""
     check_number("--timeout", chosen.timeout, low=0, high=86400, strict=True)
-    with subject_of(chosen) as subject:
+    with tempfile.TemporaryDirectory() as scratch, subject_of(chosen) as subject:
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)         # it would leave a folder in the current one
         if chosen.replay:
             return replay(subject, chosen.replay)
         if not subject.capabilities()["ops"]:

@@ -78,21 +78,20 @@ def explanation(op, answers, conventions):
     wrong_names = list(dict.fromkeys(name for answer in answers for name in answer.case.expected if not right_already(answer, name)))
     if not wrong_names:
         return None                          # the numbers are right, the dtype or the kind of object is not
-    found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_question(answers, conventions, wrong_names)
-             or by_changed_answer(answers, wrong_names) or by_factor(answers, wrong_names) or by_digits(answers))
+    found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
+             or by_changed_question(answers, conventions, wrong_names) or by_factor(answers, wrong_names) or by_digits(answers))
     for count in range(2, DEEPEST.get(op, 2) + 1):
         found = found or by_convention(op, answers, conventions, count)
     return found
 
 
-def agrees(answer, wanted):
-    """Whether an answer is `wanted`, in which NaN stands for anything."""
-    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if array.dtype == float and name in answer.outputs
-              and np.shape(answer.outputs[name]) == array.shape else array for name, array in wanted.items()}
+def distance(answer, wanted):
+    """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
+    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape
+              else array for name, array in wanted.items()}
     # an explanation may be far from the expected values in size: the bound goes with it
-    allowed = {name: SLACK * max(answer.case.bounds[name].of(array), answer.case.bounds[name].of(answer.case.expected[name]))
-               for name, array in filled.items()}
-    return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0] <= 1
+    allowed = {name: max(answer.case.bounds[name].of(array), answer.case.bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
+    return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0]
 
 
 def explains(answers, wanted_of):
@@ -102,7 +101,11 @@ def explains(answers, wanted_of):
             wanted = wanted_of(answer.case)
         except RefsnnError:
             return False                     # conventions that exclude each other, or params out of their range
-        if any(array is None for array in wanted.values()) or not agrees(answer, wanted):
+        if any(array is None for array in wanted.values()):
+            return False
+        off = distance(answer, wanted)
+        # what changes nothing explains nothing: a wrong answer must be nearer than it was
+        if off > SLACK or answer.kind and not off < answer.headroom:
             return False
     return True
 

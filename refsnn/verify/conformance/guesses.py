@@ -9,6 +9,7 @@ import numpy as np
 
 from refsnn.verify.conformance.compare import letters_of
 from refsnn.verify.operations import layers_of
+from refsnn.verify.reference import PATTERN
 
 NEURON = ("tau_mem", "tau_syn", "threshold")
 
@@ -21,11 +22,21 @@ def with_params(**changes):
     return change
 
 
-def with_inputs(condition, function):
-    """The question with function(array) for every input whose name starts with one of these letters."""
+def stem(name):
+    """The name of an input without the number of its layer."""
+    return name.rstrip("0123456789")
+
+
+def with_inputs(names, function):
+    """The question with function(array) for every input that has one of these names, with blanks between them, in any layer."""
     def change(case):
-        return {name: function(array) if name.rstrip("0123456789") in condition.split() else array for name, array in case.inputs.items()}, case.params
+        return {name: function(array) if stem(name) in names.split() else array for name, array in case.inputs.items()}, case.params
     return change
+
+
+def without_inputs(name):
+    """The question without an input that may be missing, in any layer."""
+    return lambda case: ({own: array for own, array in case.inputs.items() if stem(own) != name}, case.params)
 
 
 def first_values(case):
@@ -68,6 +79,8 @@ CHANGED_QUESTIONS = (
     ("tau_mem and tau_syn exchanged", with_params(tau_mem=lambda p: p["tau_syn"], tau_syn=lambda p: p["tau_mem"])),
     ("tau_mem used for both time constants", with_params(tau_syn=lambda p: p["tau_mem"])),
     ("tau_syn used for both time constants", with_params(tau_mem=lambda p: p["tau_syn"])),
+    ("dt a thousand times too short", with_params(dt=lambda p: p["dt"] / 1000)),
+    ("dt a thousand times too long", with_params(dt=lambda p: p["dt"] * 1000)),
     ("the first neuron's parameters used for all", first_values),
     ("the first layer's parameters used for all", first_layers),
     ("a threshold of 1 whatever is asked for", with_params(threshold=lambda p: [1.0] * len(p["threshold"]) if isinstance(p["threshold"], list) else 1.0)),
@@ -106,6 +119,9 @@ CHANGED_QUESTIONS = (
     ("spikes with the other sign: a reset that is added", with_inputs("S", np.negative)),
     *((f"input {name} left out", with_inputs(name, np.zeros_like)) for name in (
         "I", "V", "S", "drive", "gV", "gS", "lam_S", "lam_V_next", "lam_I_next", "I_exc", "I_inh", "U", "W", "dW")),
+    *((f"input {name} taken as nominal", without_inputs(name)) for name in (*PATTERN, "synapse_exc", "synapse_inh", "recurrent_exc", "recurrent_inh",
+                                                                            "noise_read", "noise_membrane", "noise_threshold")),
+    ("gradients with the other sign", with_inputs("dW", np.negative)),
     ("inputs rounded to float16", as_dtype(np.float16)),
     ("inputs rounded to float32", as_dtype(np.float32)),
 )
@@ -122,6 +138,7 @@ def in_time(steps):
 
 
 CHANGED_ANSWERS = (
+    ("always 0", lambda name, array, letters: np.zeros_like(array)),
     ("transposed", lambda name, array, letters: array.T if array.ndim == 2 else array),
     ("time and batch exchanged", lambda name, array, letters: array.swapaxes(0, 1) if letters[:2] in (["T", "B"], ["steps", "B"]) else array),
     ("one step late", in_time(1)),

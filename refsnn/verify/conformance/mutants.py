@@ -201,7 +201,7 @@ def untrained(op, inputs, params, conventions):
 
 MUTANTS = (
     convention("Euler in place of the exponential", "decay", integrator="euler"),
-    asked("a unit lost: dt in ms, tau in s", "decay", "no convention and no known mistake", lambda a, p: (a, {**p, "dt": p["dt"] / 1000})),
+    asked("a unit lost: dt in ms, tau in s", "decay", "dt a thousand times too short", lambda a, p: (a, {**p, "dt": p["dt"] / 1000})),
     answered("dark pixels spike at 0 in place of never", "latency", "NaN or infinity",
              lambda out, a, p: {"time": np.where(np.isinf(out["time"]), 0.0, out["time"])}),
     answered("spikes counted from bin 1", "encode", "x: one step late", lambda out, a, p: {"x": moved(1)(out["x"])}),

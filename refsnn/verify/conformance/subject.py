@@ -122,9 +122,14 @@ class Harness:
 
     def start(self):
         """Start the program and return what it says of itself."""
-        self.log = tempfile.TemporaryFile()
-        # a session of its own, so that what it starts can be ended with it
-        self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, start_new_session=True)
+        log = tempfile.TemporaryFile()
+        try:
+            # a session of its own, so that what it starts can be ended with it
+            self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
+        except OSError:
+            log.close()
+            raise
+        self.log = log
         # threads, because a program that does not read, or does not write, would block us for ever
         self.outbox, self.inbox = queue.Queue(), queue.Queue()
         threading.Thread(target=write_lines, args=(self.process.stdin, self.outbox), daemon=True).start()
