@@ -13,6 +13,7 @@ from refsnn.experiments.executors import cluster, processes
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
+from refsnn.verify.conformance.command import add_arguments as add_conformance
 from refsnn.verify.vectors.commands import add_vectors
 
 HELP = {
@@ -42,7 +43,7 @@ HELP = {
 
 
 def main(arguments=None):
-    """Run the command line and return the exit code: 0, 2 after an error, 130 after Ctrl-C."""
+    """Run the command line and return the exit code: 0, 1 where an implementation does not conform, 2 after an error, 130 after Ctrl-C."""
     chosen = parser().parse_args(arguments)
     try:
         return chosen.command(chosen)
@@ -81,6 +82,8 @@ def parser():
         add_recipe_option(verb, field, f"default: {field.default}")
     add_reproduce(verbs)
     add_vectors(verbs)
+    add_conformance(verbs.add_parser("conformance", help="check an implementation against the reference",
+                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False))
     return top
 
 

@@ -9,6 +9,7 @@
     operations.py   the contract by which another implementation is compared, operation by operation; the reference adapter
     reference.py    what the reference does for each of them
     problems.py     a random problem for each of them
+    conformance/    the check of another implementation by that contract: `refsnn conformance`
     scalar/         the same operations in plain Python, sharing no code with the rest: the second opinion
     vectors/        golden vectors: answers to compare with, which ship as files
     strategies.py   Hypothesis strategies for networks, input spikes and traces (needs the test extra)

@@ -1,0 +1,19 @@
+"""Check any implementation against the reference: `refsnn conformance --adapter mypkg.adapter:adapter`.
+
+What an adapter is, and every operation, is in refsnn.verify.operations; the README's section "Checking your implementation" is the way in.
+
+    byhand.py      cases written by hand: ties, boundaries, first ones for paper
+    cases.py       a case, its bounds; sources of cases
+    compare.py     error / bound, and the first difference
+    wire.py        arrays as JSON
+    subject.py     the adapter that is imported, the program over stdio, and a call that keeps the rules
+    search.py      the smallest problem on which something fails
+    properties.py  what holds without a reference
+    guesses.py     known mistakes, as changes of the question or the answer
+    diagnosis.py   which convention or mistake explains a failure
+    runner.py      level after level
+    report.py      terminal, JSON, Markdown; saved problems
+    command.py     the verb
+    mutants.py     adapters wrong on purpose: the proof that all this finds something
+    examples/      adapters to start from
+"""

@@ -1,0 +1,215 @@
+"""Why an operation fails: which convention, or which mistake, would make the reference give what the subject gives.
+
+An explanation must hold for every case of the operation that has an answer, those that passed included. The order: single conventions, NaN, the
+changes of guesses.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
+"""
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from refsnn.errors import RefsnnError
+from refsnn.verify.conformance.cases import Case, reference
+from refsnn.verify.conformance.compare import Difference, compare, letters_of
+from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
+from refsnn.verify.conventions import SWITCHES
+from refsnn.verify.operations import OPERATIONS
+
+SLACK = 10                   # an explanation may be off by so many bounds: the subject's own rounding is in it, too
+DEEPEST = {"lif_step": 7, "li_step": 3}      # so many conventions are changed at once, 2 elsewhere: a step is quick, and there most choices are made
+SINGLE, HALF = 1e-5, 5e-3    # relative errors that float32 and float16 explain, after some steps
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A case, what the subject returned (None where it returned nothing), and what is wrong with it: a kind and a message, or None."""
+
+    case: Case
+    outputs: dict | None
+    kind: str | None
+    message: str
+    headroom: float
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What explains a failure: a kind (convention, mistake, or what Answer has) and a sentence; conventions where it is such."""
+
+    kind: str
+    text: str
+    conventions: dict
+
+    @property
+    def short(self):
+        """The sentence without its evidence: for a property, without the numbers of the problem that was found."""
+        if self.kind == "property":
+            return ": ".join(self.text.split(": ")[:2])
+        return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1]
+
+
+def diagnose(op, answers, conventions):
+    """The Diagnosis of an operation with at least one wrong answer."""
+    wrong = [answer for answer in answers if answer.kind]
+    for kind in ("dies", "mutates", "unsteady", "raises"):
+        first = next((answer for answer in wrong if answer.kind == kind), None)
+        if first:
+            return Diagnosis(kind, f"{first.message} ({first.case.id})", {})
+    answered = sorted((answer for answer in answers if holds_numbers(answer.outputs)), key=lambda answer: answer.kind is None)
+    # what is wrong with the numbers that are tried is not of interest: 0/0 explains nothing
+    with np.errstate(all="ignore"):
+        found = explanation(op, answered, conventions) if answered else None
+    broken = next((answer for answer in wrong if answer.kind == "contract"), None)
+    if broken and found:
+        return replace(found, text=f"{found.text}; {broken.message}")
+    if found or broken:
+        return found or Diagnosis("contract", f"{broken.message} ({broken.case.id})", {})
+    return Diagnosis("unknown", f"no convention and no known mistake explains it; first difference: {wrong[0].message} ({wrong[0].case.id})", {})
+
+
+def holds_numbers(outputs):
+    """Whether outputs are a dict of arrays of numbers, whatever their shapes."""
+    return isinstance(outputs, dict) and all(isinstance(array, np.ndarray) and array.dtype.kind in "iuf" for array in outputs.values())
+
+
+def explanation(op, answers, conventions):
+    """The first explanation, in the order of the head of this file, or None."""
+    wrong_names = list(dict.fromkeys(name for answer in answers for name in answer.case.expected if not right_already(answer, name)))
+    if not wrong_names:
+        return None                          # the numbers are right, the dtype or the kind of object is not
+    found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
+             or by_changed_question(answers, conventions, wrong_names) or by_factor(answers, wrong_names) or by_digits(answers))
+    for count in range(2, DEEPEST.get(op, 2) + 1):
+        found = found or by_convention(op, answers, conventions, count)
+    return found
+
+
+def distance(answer, wanted):
+    """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
+    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape
+              else array for name, array in wanted.items()}
+    # an explanation may be far from the expected values in size: the bound goes with it
+    allowed = {name: max(answer.case.bounds[name].of(array), answer.case.bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
+    return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0]
+
+
+def explains(answers, wanted_of):
+    """Whether wanted_of(case), {output: array}, is what the subject gives in every case. The wrong answers come first."""
+    for answer in answers:
+        try:
+            wanted = wanted_of(answer.case)
+        except RefsnnError:
+            return False                     # conventions that exclude each other, or params out of their range
+        if any(array is None for array in wanted.values()):
+            return False
+        off = distance(answer, wanted)
+        # what changes nothing explains nothing: a wrong answer must be nearer than it was
+        if off > SLACK or answer.kind and not off < answer.headroom:
+            return False
+    return True
+
+
+def by_convention(op, answers, conventions, count):
+    """The combination of `count` other conventions that explains all answers, or None."""
+    choices = [(switch, value) for switch in SWITCHES if switch.name in OPERATIONS[op].switches for value in switch.values
+               if value != conventions.get(switch.name, switch.values[0])]
+    found = []
+    for chosen in itertools.combinations(choices, count):
+        names = {switch.name: value for switch, value in chosen}
+        if len(names) == count and explains(answers, lambda case: reference().call(op, case.inputs, case.params, {**conventions, **names})):
+            found.append((names, chosen))
+    if not found:
+        return None
+    text = "; or ".join(" and ".join(f"{name} = {value!r}" for name, value in names.items()) for names, _ in found[:3])
+    meaning = " ".join(switch.meaning for switch, _ in found[0][1])
+    return Diagnosis("convention", f"{text}: explains all {len(answers)} cases. {meaning} If that is meant, declare it.", found[0][0])
+
+
+def by_not_a_number(answers):
+    """NaN or infinity in the wrong places, in every wrong answer."""
+    for answer in answers:
+        pairs = [(answer.outputs[name], wanted) for name, wanted in answer.case.expected.items() if np.shape(answer.outputs.get(name)) == wanted.shape]
+        if answer.kind and all((np.isfinite(got) == np.isfinite(wanted)).all() for got, wanted in pairs):
+            return None
+    return Diagnosis("mistake", f"NaN or infinity where a finite number is expected, or the other way round: {answers[0].message} ({answers[0].case.id})", {})
+
+
+def mistake(names, text, answers):
+    """The Diagnosis of a mistake that explains the outputs `names`; the others are right."""
+    return Diagnosis("mistake", f"{', '.join(names)}: {text}: explains all {len(answers)} cases", {})
+
+
+def by_changed_question(answers, conventions, wrong_names):
+    """The first change of the question that explains the outputs that are wrong."""
+    for text, change in CHANGED_QUESTIONS:
+        def wanted(case):
+            changed = reference().call(case.op, *change(case), conventions)
+            return {name: changed.get(name) if name in wrong_names else array for name, array in case.expected.items()}
+
+        if explains(answers, wanted):
+            return mistake(wrong_names, text, answers)
+    return None
+
+
+def by_changed_answer(answers, wrong_names):
+    """The first change of the outputs that are wrong that explains them."""
+    for text, change in CHANGED_ANSWERS:
+        def wanted(case):
+            letters = letters_of(case.op, "outputs", case.params)
+            return {name: change(name, array, letters[name]) if name in wrong_names else array for name, array in case.expected.items()}
+
+        if explains(answers, wanted):
+            return mistake(wrong_names, text, answers)
+    return None
+
+
+def right_already(answer, name):
+    """Whether one output of an answer is as expected."""
+    case, array = answer.case, answer.case.expected[name]
+    return compare(case.op, case.params, answer.outputs, {name: array}, {name: case.bounds[name].of(array)})[0] <= 1
+
+
+def by_factor(answers, wrong_names):
+    """A factor between the outputs that are wrong and the expected ones: the same number in all cases, or the same quantity."""
+    first = answers[0]
+    constant = factor_of(first, wrong_names)
+    if constant is None:
+        return None
+    known = next((text for value, text in FACTORS.items() if abs(constant - value) <= 1e-4 * abs(value)), f"{constant:.6g}")
+    quantities = [(known, lambda case: constant)]
+    for quantity in sizes_of(first.case):
+        quantities += [(quantity, lambda case, q=quantity: sizes_of(case).get(q, np.nan)),
+                       (f"1 / {quantity}", lambda case, q=quantity: 1 / np.float64(sizes_of(case).get(q, np.nan)))]
+    for text, factor in quantities:
+        if explains(answers, lambda case: {name: array * factor(case) if name in wrong_names else array for name, array in case.expected.items()}):
+            return mistake(wrong_names, f"times {text}", answers)
+    return None
+
+
+def factor_of(answer, wrong_names):
+    """What the largest element of the first wrong output is multiplied with; None where there is no such number."""
+    name = next((name for name in wrong_names if not right_already(answer, name)), None)
+    wanted, got = (answer.case.expected[name], answer.outputs.get(name)) if name else (np.zeros(0), None)
+    if np.shape(got) != wanted.shape or wanted.dtype != float or not np.abs(wanted).max(initial=0):
+        return None
+    at = np.unravel_index(np.abs(wanted).argmax(), wanted.shape)
+    factor = float(got[at] / wanted[at])
+    return factor if np.isfinite(factor) and factor else None
+
+
+def by_digits(answers):
+    """Errors that look like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
+    largest = 0.0
+    for answer in answers:
+        for name, array in answer.case.expected.items():
+            got = answer.outputs.get(name)
+            if np.shape(got) != array.shape or (array.dtype != float and (got != array).any()):
+                return None
+            finite = np.isfinite(array)
+            scale = np.abs(array[finite]).max(initial=0)
+            if (np.isfinite(got) != finite).any() or scale == 0 and np.any(got):
+                return None
+            largest = max(largest, np.abs(got[finite] - array[finite]).max(initial=0) / (scale or 1))
+    dtype = "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
+    return dtype and Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})

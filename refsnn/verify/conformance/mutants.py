@@ -1,0 +1,322 @@
+"""Proof of power: adapters that are wrong on purpose, each in one way that real programs were. Every one must fail, where and as the table says.
+
+`python -m refsnn.verify.conformance.mutants README.md` runs them all and writes the table of the README.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+
+from refsnn.files import write_atomically
+from refsnn.spec.encoding import spline_matrix
+from refsnn.verify.conformance.guesses import moved, without_bin_0
+from refsnn.verify.conformance.runner import check
+from refsnn.verify.conventions import Conventions
+from refsnn.verify.operations import OPERATIONS, Reference
+
+REFERENCE = Reference()
+NORSE = {"integrator": "euler", "input_scale": "dt_over_tau_mem", "reset": "to_value", "reset_time": "same_step", "recorded_membrane": "after_reset"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A wrong adapter: what is wrong, the operation that must fail first, a part of the diagnosis, the operations it changes, and how.
+
+    change(op, inputs, params, conventions) -> outputs.
+    """
+
+    wrong: str
+    op: str
+    diagnosis: str
+    ops: tuple
+    change: Callable
+
+    def adapter(self):
+        """The adapter: the reference, but for the operations that are changed."""
+        return Adapter(self)
+
+
+class Adapter:
+    """The reference with a change; it offers the operations that a mutant changes."""
+
+    name, version, dtype = "mutant", "1", "float64"
+
+    def __init__(self, mutant):
+        self.mutant = mutant
+
+    def capabilities(self):
+        """The operations that are changed."""
+        return {"ops": [op for op in OPERATIONS if op in self.mutant.ops], "conventions": {}, "skip": {}}
+
+    def call(self, op, inputs, params, conventions):
+        """The changed operation."""
+        return self.mutant.change(op, inputs, params, conventions)
+
+
+def right(op, inputs, params, **changes):
+    """The reference's answer, under other conventions where such are named."""
+    return REFERENCE.call(op, inputs, params, changes)
+
+
+def convention(wrong, op, **chosen):
+    """A mutant that follows other conventions without saying so."""
+    obeyed = Conventions.__dataclass_fields__
+    text = " and ".join(f"{name} = {chosen[name]!r}" for name in obeyed if name in chosen and name in OPERATIONS[op].switches)
+    ops = tuple(name for name, operation in OPERATIONS.items() if set(chosen) & set(operation.switches))
+    return Mutant(wrong, op, text, ops, lambda name, inputs, params, _: right(name, inputs, params, **chosen))
+
+
+def asked(wrong, op, diagnosis, question, *ops):
+    """A mutant that answers another question: question(inputs, params) -> (inputs, params)."""
+    return Mutant(wrong, op, diagnosis, ops or (op,), lambda name, inputs, params, _: right(name, *question(inputs, params)))
+
+
+def answered(wrong, op, diagnosis, answer):
+    """A mutant that spoils the answer: answer(outputs, inputs, params) -> outputs."""
+    return Mutant(wrong, op, diagnosis, (op,), lambda name, inputs, params, _: answer(right(name, inputs, params), inputs, params))
+
+
+def without(params, **changes):
+    """Params with some changed, as far as there are such."""
+    return {**params, **{name: value for name, value in changes.items() if name in params}}
+
+
+def swapped(params, one, other):
+    """Params with two of them exchanged."""
+    return {**params, one: params[other], other: params[one]}
+
+
+def only_first(params):
+    """Params of one layer with the first neuron's values for all."""
+    return {name: value[0] if isinstance(value, list) else value for name, value in params.items()}
+
+
+def moved_spikes(inputs, change):
+    """Inputs with the input's and the layers' spikes changed."""
+    return {name: change(array) if name[0] in "xS" else array for name, array in inputs.items()}
+
+
+def in_half_precision(op, inputs, params, conventions):
+    """All inputs go through float16."""
+    return right(op, {name: array.astype(np.float16).astype(float) for name, array in inputs.items()}, params)
+
+
+def in_single_precision(op, inputs, params, conventions):
+    """Computed in float32, returned as float64."""
+    outputs = Reference("float32").call(op, {name: array.astype(np.float32) if array.dtype == float else array for name, array in inputs.items()}, params, {})
+    return {name: array.astype(float) if array.dtype == np.float32 else array for name, array in outputs.items()}
+
+
+def overwriting(op, inputs, params, conventions):
+    """The membrane decays in place."""
+    inputs["V"] *= 0.5
+    return right(op, inputs, params)
+
+
+def overwriting_by_force(op, inputs, params, conventions):
+    """The same by a pointer, past the flag that forbids it."""
+    outputs = right(op, inputs, params)
+    address, _ = inputs["V"].__array_interface__["data"]
+    np.ctypeslib.as_array((np.ctypeslib.ctypes.c_double * inputs["V"].size).from_address(address))[:] = 0
+    return outputs
+
+
+class Remembering:
+    """The current of the call before is still there."""
+
+    def __init__(self):
+        self.current = 0.0
+
+    def __call__(self, op, inputs, params, conventions):
+        outputs = right(op, {**inputs, "I": inputs["I"] + self.current}, params)
+        self.current = float(outputs["I_next"].flat[0])
+        return outputs
+
+
+def drawing(op, inputs, params, conventions):
+    """Noise of a generator without a seed."""
+    outputs = right(op, inputs, params)
+    outputs["V1"] = outputs["V1"] + np.random.default_rng().normal(0, 1e-5, outputs["V1"].shape)
+    return outputs
+
+
+def overflowing(op, inputs, params, conventions):
+    """softmax without taking off the largest score."""
+    m, rows = inputs["m"], np.arange(len(inputs["m"]))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        p = np.exp(m) / np.exp(m).sum(axis=1, keepdims=True)
+        loss = -np.log(p[rows, inputs["labels"]]).mean()
+    p[rows, inputs["labels"]] -= 1
+    return {"loss": np.array(loss), "dm": p / len(m)}
+
+
+def cancelling(op, inputs, params, conventions):
+    """The difference quotient of C3 as it is printed: 0/0 where time constants are equal, and put to 0 there."""
+    h, tau_mem = params["h"], inputs["tau_mem"]
+    outputs = right(op, inputs, params)
+    outputs["U_next"] = np.exp(-h / tau_mem) * inputs["U"]
+    for sign in ("exc", "inh"):
+        tau = inputs[f"tau_{sign}"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            outputs["U_next"] += np.nan_to_num((np.exp(-h / tau_mem) - np.exp(-h / tau)) / (1 / tau - 1 / tau_mem)) * inputs[f"I_{sign}"]
+    return outputs
+
+
+def cut_grey(op, inputs, params, conventions):
+    """E17 without the 1/2."""
+    crop, n = params["crop"], inputs["images"].shape[1] - 2 * params["crop"]
+    A = spline_matrix(n, params["size"])
+    return {"small": np.clip(A @ inputs["images"][:, crop:crop + n, crop:crop + n].astype(float) @ A.T, 0, 255).astype(np.uint8)}
+
+
+def epsilon_inside(op, inputs, params, conventions):
+    """Adam with sqrt(nu + epsilon)."""
+    outputs, n = right(op, inputs, params), params["step"] + 1
+    mu, nu = outputs["mu_next"] / (1 - params["decay_first"]**n), outputs["nu_next"] / (1 - params["decay_second"]**n)
+    return {**outputs, "W_next": inputs["W"] - params["rate"] * mu / np.sqrt(nu + params["epsilon"])}
+
+
+def twenty_steps(op, inputs, params, conventions):
+    """T = 20 is in the code: what arrives later is not seen."""
+    return right(op, {**inputs, "x": np.where(np.arange(len(inputs["x"]))[:, None, None] < 20, inputs["x"], 0.0)}, params)
+
+
+def first_for_all(outputs, inputs, params):
+    """Every sample gets the result of the first."""
+    return {name: np.broadcast_to(array[:1], array.shape).copy() for name, array in outputs.items()}
+
+
+def untrained(op, inputs, params, conventions):
+    """Adam starts afresh in every step of training."""
+    weights, losses, count = {name: array for name, array in inputs.items() if name[0] in "WR"}, [], len(params["tau_mem"])
+    for x, labels, noise in zip(inputs["x"], inputs["labels"], inputs["noise"]):
+        step = right(op, {**weights, "x": x[None], "labels": labels[None], "noise": noise[None]}, params)
+        losses.append(step["loss"][0])
+        weights = {f"{letter}{l}": step[f"{letter}{l}_next"] for l in range(count) for letter in "WR" if f"{letter}{l}_next" in step}
+    return {"loss": np.array(losses), **{f"{name}_next": array for name, array in weights.items()}}
+
+
+MUTANTS = (
+    convention("Euler in place of the exponential", "decay", integrator="euler"),
+    asked("a unit lost: dt in ms, tau in s", "decay", "dt a thousand times too short", lambda a, p: (a, {**p, "dt": p["dt"] / 1000})),
+    answered("dark pixels spike at 0 in place of never", "latency", "NaN or infinity",
+             lambda out, a, p: {"time": np.where(np.isinf(out["time"]), 0.0, out["time"])}),
+    answered("spikes counted from bin 1", "encode", "x: one step late", lambda out, a, p: {"x": moved(1)(out["x"])}),
+    Mutant("grey values cut in place of rounded", "downscale", "no convention and no known mistake", ("downscale",), cut_grey),
+    convention("sigmoid surrogate", "surrogate", surrogate="sigmoid"),
+    convention("SuperSpike with the slope outside", "surrogate", surrogate_slope="outside"),
+    convention("SuperSpike times its slope", "surrogate", surrogate_slope="both"),
+    asked("a slope of 25, whatever is asked for", "surrogate", "a slope of 25", lambda a, p: (a, without(p, slope=25.0)), "surrogate", "surrogate_primitive"),
+    Mutant("float16 inside", "surrogate", "float16", ("surrogate",), in_half_precision),
+    answered("units: membranes in mV", "surrogate_primitive", "phi: times 1000 (a unit?)", lambda out, a, p: {"phi": 1000 * out["phi"]}),
+
+    convention("a spike at V = theta", "lif_step", tie="spike"),
+    convention("half a spike at V = theta", "lif_step", tie="half"),
+    convention("the current of the step before", "lif_step", current="old"),
+    convention("inputs times 1 - beta", "lif_step", input_scale="one_minus_beta"),
+    convention("reset to 0", "lif_step", reset="to_value"),
+    convention("no reset", "lif_step", reset="none"),
+    convention("reset before the decay", "lif_step", reset_time="same_step"),
+    convention("reset to 0 at once, and recorded after it", "lif_step", reset="to_value", reset_time="same_step", recorded_membrane="after_reset"),
+    Mutant("a step by the rules of norse", "lif_step", "integrator = 'euler' and input_scale = 'dt_over_tau_mem' and reset = 'to_value' and", ("lif_step",),
+           lambda op, inputs, params, _: right(op, inputs, params, **NORSE)),
+    asked("tau_mem and tau_syn exchanged", "lif_step", "tau_mem and tau_syn exchanged", lambda a, p: (a, swapped(p, "tau_mem", "tau_syn"))),
+    asked("one time constant for all neurons", "lif_step", "the first neuron's parameters used for all", lambda a, p: (a, only_first(p)), "lif_step", "li_step"),
+    Mutant("input overwritten", "lif_step", "read-only", ("lif_step",), overwriting),
+    Mutant("input overwritten, by a pointer", "lif_step", "it changes its input V", ("lif_step",), overwriting_by_force),
+    Mutant("state kept between calls", "lif_step", "state is kept between calls", ("lif_step",), Remembering()),
+    Mutant("float32 inside", "li_step", "float32", ("li_step",), in_single_precision),
+    answered("the first sample's result for all", "li_step", "no convention and no known mistake", first_for_all),
+    convention("recurrence one step late", "forward", recurrence_delay="two"),
+    convention("input without its delay", "forward", input_delay="none"),
+    convention("R transposed", "forward", recurrent_weights="to_from"),
+    convention("batch first", "forward", axes="batch_first"),
+    asked("R transposed in the forward pass, and nowhere else", "forward", "recurrent_weights",
+          lambda a, p: ({n: v.T.copy() if n[0] == "R" else v for n, v in a.items()}, p)),
+    asked("recurrence forgotten", "forward", "recurrence left out", lambda a, p: ({n: 0 * v if n[0] == "R" else v for n, v in a.items()}, p)),
+    answered("recorded one step early", "forward", "one step early", lambda out, a, p: {n: moved(-1)(v) for n, v in out.items()}),
+    answered("(B, T, N) returned", "forward", "time and batch exchanged", lambda out, a, p: {n: v.swapaxes(0, 1).copy() for n, v in out.items()}),
+    Mutant("noise without a seed", "forward", "drawn at random", ("forward",), drawing),
+    Mutant("T = 20 in the code", "forward", "time-shift", ("forward",), twenty_steps),
+    Mutant("0/0 at equal time constants", "analog_step", "no convention and no known mistake", ("analog_step",), cancelling),
+    asked("no refractory time", "chip_run", "no refractory time", lambda a, p: (a, {**p, "refractory": 0.0})),
+    asked("weights of the chip not digitised", "chip_run", "weights not digitised", lambda a, p: (a, {**p, "weight_levels": 0})),
+
+    convention("the reset carries a gradient", "adjoint_step", reset_gradient="flow"),
+    asked("spike_aware ignored", "adjoint_step", "spike_aware ignored", lambda a, p: (a, {**p, "spike_aware": False})),
+    answered("adjoints with the wrong sign", "adjoint_step", "times -1", lambda out, a, p: {n: -v for n, v in out.items()}),
+    asked("R not transposed in the backward pass", "backward", "R transposed in the recursion",
+          lambda a, p: ({n: v.T.copy() if n[0] == "R" else v for n, v in a.items()}, p)),
+    asked("surrogate at the membrane of the step before", "backward", "V one step late",
+          lambda a, p: ({n: moved(1)(v) if n[0] == "V" else v for n, v in a.items()}, p)),
+    asked("no adjoint of the membrane from later steps", "adjoint_step", "input lam_V_next left out",
+          lambda a, p: ({**a, "lam_V_next": 0 * a["lam_V_next"]}, p)),
+    answered("dW transposed", "backward", "transposed", lambda out, a, p: {n: v.T.copy() for n, v in out.items()}),
+    asked("spikes of bin 0 left out of the sum", "backward", "the spikes of bin 0 left out", lambda a, p: (moved_spikes(a, without_bin_0), p)),
+    asked("S[t] with lamI[t]", "backward", "spikes one step early", lambda a, p: (moved_spikes(a, moved(-1)), p)),
+    answered("mean over the batch in place of the sum", "backward", "1 / the size of B",
+             lambda out, a, p: {n: v / a["x"].shape[1] for n, v in out.items()}),
+    answered("NaN where nothing spikes", "backward", "NaN", lambda out, a, p: {n: np.where(v == 0, np.nan, v) for n, v in out.items()}),
+
+    answered("the decision takes the last of equal classes", "scores", "decision",
+             lambda out, a, p: {**out, "decision": out["m"].shape[1] - 1 - out["m"][:, ::-1].argmax(axis=1)}),
+    asked("sum over time for the maximum", "scores", "the sum over time", lambda a, p: (a, {**p, "reduce": "sum"})),
+    convention("the last of equal maxima", "scores_adjoint", time_maximum="last"),
+    convention("equal maxima share", "scores_adjoint", time_maximum="shared"),
+    asked("R_out lost in the derivative", "scores_adjoint", "readout_scale left out", lambda a, p: (a, {**p, "readout_scale": 1.0})),
+    convention("sum over the batch for the mean", "cross_entropy", batch_loss="sum"),
+    Mutant("softmax overflows", "cross_entropy", "NaN", ("cross_entropy",), overflowing),
+    answered("sum over neurons for the mean", "burst", "the size of N", lambda out, a, p: {n: v * a["S"].shape[2] for n, v in out.items()}),
+    answered("a lost 2 in the derivative", "weight_decay", "dW: times 1/2", lambda out, a, p: {**out, "dW": out["dW"] / 2}),
+    answered("a lost rho in the value", "readout_amplitude", "value: times 1 / rho", lambda out, a, p: {**out, "value": np.array(out["value"] / p["rho"])}),
+    asked("no limit on the rate", "rate_bound", "no limit on the rate", lambda a, p: (a, {**p, "limit": 0.0})),
+    answered("burst in the loss, not in the gradient", "loss_and_gradient_of_trace", "burst regulariser left out",
+             lambda out, a, p: {**right("loss_and_gradient_of_trace", a, {**p, "burst": 0.0}), "loss": out["loss"]}),
+    asked("burst regulariser forgotten", "loss_and_gradient_of_trace", "burst regulariser left out", lambda a, p: (a, {**p, "burst": 0.0})),
+    asked("noise forgotten", "loss_and_gradient", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
+
+    asked("Adam without bias correction", "adam_step", "bias of Adam's means", lambda a, p: (a, {**p, "step": 10**9})),
+    asked("Adam's decays exchanged", "adam_step", "two decays exchanged", lambda a, p: (a, swapped(p, "decay_first", "decay_second"))),
+    Mutant("epsilon inside the root", "adam_step", "no convention and no known mistake", ("adam_step",), epsilon_inside),
+    answered("clipped from above only", "clip_weights", "no convention and no known mistake",
+             lambda out, a, p: {"W_next": np.minimum(a["W"], p["limit"])}),
+    convention("rounded away from 0", "load_weights", weight_rounding="away"),
+    convention("weights cut to integers", "load_weights", weight_rounding="zero"),
+    asked("-64 .. 63 levels", "load_weights", "one level more", lambda a, p: (a, {**p, "levels": p["levels"] + 1})),
+    asked("epochs counted from 1", "learning_rate", "epochs counted from 1", lambda a, p: ({"epoch": a["epoch"] + 1}, p)),
+
+    Mutant("Adam afresh in every step", "train", "no convention and no known mistake", ("train",), untrained),
+    asked("training without noise", "train", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
+)
+
+
+def first_failure(mutant):
+    """The OperationResult of the first operation in which a mutant fails; None where it fails nowhere."""
+    return next((own for own in check(mutant.adapter(), ops=operations_until(mutant.op), shrink=False).operations if own.status == "fail"), None)
+
+
+def operations_until(op):
+    """All operations up to one."""
+    names = list(OPERATIONS)
+    return tuple(names[:names.index(op) + 1])
+
+
+def table(found):
+    """The README's table, as lines of Markdown: found {what is wrong: OperationResult}."""
+    rows = ["| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
+    return rows + [f"| {wrong} | L{own.level} | `{own.op}` | {own.diagnosis.short} |" for wrong, own in found.items()]
+
+
+def write_table(path):
+    """Put the table between the marks of a Markdown file."""
+    lines = table({mutant.wrong: first_failure(mutant) for mutant in MUTANTS})
+    before, rest = path.read_text(encoding="utf-8").split("<!-- mutants -->\n")
+    after = rest.split("<!-- end of mutants -->")[1]
+    write_atomically(path, "\n".join([f"{before}<!-- mutants -->", *lines, f"<!-- end of mutants -->{after}"]))
+
+
+if __name__ == "__main__":
+    write_table(Path(sys.argv[1]))

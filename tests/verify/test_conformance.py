@@ -1,0 +1,444 @@
+"""The conformance kit: correct adapters pass, wrong ones fail where they should, and the reports say what somebody can act on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refsnn.__main__ import main
+from refsnn.errors import DataError, RangeError
+from refsnn.verify.conformance import search
+from refsnn.verify.conformance.byhand import BY_HAND
+from refsnn.verify.conformance.cases import Bound, Case, by_hand, bounds_of, generated, make_case, settled
+from refsnn.verify.conformance.compare import compare
+from refsnn.verify.conformance.examples.minimal import Minimal
+from refsnn.verify.conformance.properties import PROPERTIES
+from refsnn.verify.conformance.report import as_json, as_markdown, load_failure, read_expected_failures, save_failures, terminal
+from refsnn.verify.conformance.runner import check
+from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
+from refsnn.verify.operations import OPERATIONS, Reference
+from refsnn.verify.scalar import ScalarLoops
+
+pytest.importorskip("scipy")                   # the reference in continuous time needs it
+
+
+class Subject(Reference):
+    """The reference with some things changed: what it says of itself, and a function that spoils the answers of one operation."""
+
+    def __init__(self, dtype="float64", op=None, spoil=None, **said):
+        super().__init__(dtype)
+        self.op, self.spoil, self.said = op, spoil, said
+
+    def capabilities(self):
+        return super().capabilities() | self.said
+
+    def call(self, op, inputs, params, conventions):
+        assert conventions == self.said.get("conventions", {})
+        outputs = super().call(op, inputs, params, conventions)
+        return self.spoil(outputs, inputs, params) if op == self.op else outputs
+
+
+def result(run, op):
+    return next(own for own in run.operations if own.op == op)
+
+
+def spiking_at_ties(outputs, inputs, params):
+    return outputs | {"S_next": (outputs["V_next"] >= params["threshold"]).astype(float)}
+
+
+TIE = Subject(op="lif_step", spoil=spiking_at_ties)
+
+
+@pytest.mark.parametrize("subject", [Reference(), Reference("float32"), ScalarLoops()], ids=["float64", "float32", "plain Python"])
+def test_correct_adapters_pass_far_within_the_bounds(subject):
+    run = check(subject)
+    assert run.conforms and {own.status for own in run.operations} == {"pass"}
+    assert all(case.status == "pass" for own in run.operations for case in own.cases)
+    # measured, and other platforms sum in other orders: a tenth of the bound is to be left
+    assert max(own.headroom for own in run.operations) < 0.1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("switch", "value"), [(switch, value) for switch in SWITCHES for value in switch.values[1:]])
+def test_a_subject_that_declares_a_convention_conforms_under_it(switch, value, dtype):
+    conventions = {switch.name: value} | ({"reset_time": "same_step"} if value == "after_reset" else {})
+    run = check(Subject(dtype, conventions=conventions), ops=tuple(op for op, own in OPERATIONS.items() if switch.name in own.switches))
+    assert run.conforms, terminal(run, {})
+
+
+def test_a_subject_with_the_rules_of_norse_conforms_when_it_says_so():
+    conventions = FRAMEWORKS["norse, lif_feed_forward_step"].others()
+    run = check(Subject(conventions=conventions), ops=("decay", "lif_step", "li_step", "forward", "adjoint_step"))
+    assert run.conforms
+    assert "integrator = euler" in terminal(run, {})
+
+
+def test_what_presumes_an_operation_that_fails_is_not_run():
+    run = check(TIE, ops=("decay", "surrogate", "lif_step", "li_step", "forward", "loss_and_gradient", "clip_weights"))
+    assert [own.status for own in run.operations] == ["pass", "pass", "fail", "pass", "not run", "not run", "pass"]
+    assert result(run, "forward").reason == "because lif_step failed"
+    assert result(run, "loss_and_gradient").reason == "because forward was not run"
+    assert not run.conforms
+
+
+def test_an_operation_waits_through_those_that_are_not_offered():
+    subject = Subject(op="decay", spoil=lambda outputs, inputs, params: {"alpha": outputs["alpha"] * 2}, ops=["decay", "forward"])
+    assert result(check(subject), "forward").reason == "because decay failed"
+
+
+def test_operations_that_are_not_offered_or_skipped_do_not_count():
+    run = check(Subject(ops=["decay", "lif_step"], skip={"lif_step": "not done yet", "decay/first": "too easy", "decay/3": "why not"}))
+    assert run.conforms and result(run, "lif_step").status == "skipped"
+    assert [case.status for case in result(run, "decay").cases[:3]] == ["skipped", "skipped", "pass"]
+    assert "not done yet" in terminal(run, {}) and "2 skipped" in terminal(run, {})
+    with pytest.raises(RangeError, match="skip is 'fly'"):
+        check(Subject(skip={"fly": "no such operation"}))
+
+
+def test_expected_failures_do_not_count_and_do_not_block():
+    run = check(TIE, ops=("lif_step", "forward"), expected_failures=["lif_step/tie"])
+    assert run.conforms and result(run, "forward").status == "pass"
+    assert "1 fail as expected" in terminal(run, {})
+
+
+def test_an_expected_failure_that_passes_or_does_not_exist_fails():
+    run = check(Minimal(), expected_failures=["lif_step/tie", "surrogate/no-such-case", "decay/first"])
+    assert not run.conforms
+    assert [case.status for case in result(run, "lif_step").cases if case.id == "lif_step/tie"] == ["xpass"]
+    assert run.stale == ["surrogate/no-such-case", "decay/first"]
+    assert "take it off" in terminal(run, {})
+
+
+def test_xfail_files_hold_ids_and_reasons(tmp_path):
+    path = tmp_path / "xfail"
+    path.write_text("# ours\nlif_step/tie   # we spike\n\nforward/3\n")
+    assert read_expected_failures(path) == ["lif_step/tie", "forward/3"]
+    path.write_text("a\na # again\n")
+    with pytest.raises(RangeError, match="a is there twice"):
+        read_expected_failures(path)
+
+
+# what a call may not do
+
+@pytest.mark.parametrize(("spoil", "kind", "text"), [
+    (lambda outputs, inputs, params: None, "contract", "outputs is NoneType"),
+    (lambda outputs, inputs, params: {}, "contract", "lack I_next, V_next, S_next"),
+    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].astype(np.float32)}, "mistake", "float32 inside, or a constant with few digits: all errors are below 3.0e-08"),
+    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].tolist()}, "contract", "V_next is list"),
+    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"][0, 0]}, "contract", r"V_next has shape (); it must be (B, N)"),
+    (lambda outputs, inputs, params: 1 / 0, "raises", "it raises ZeroDivisionError: division by zero"),
+    (lambda outputs, inputs, params: sys.exit(1), "raises", "it raises SystemExit"),
+    (lambda outputs, inputs, params: params.clear() or outputs, "mutates", "it changes its params"),
+    (lambda outputs, inputs, params: outputs | {"V_next": np.random.default_rng().normal(size=outputs["V_next"].shape)}, "unsteady", "another result"),
+])
+def test_a_call_that_breaks_the_rules_is_told_so(spoil, kind, text):
+    own = result(check(Subject(op="lif_step", spoil=spoil), ops=("lif_step",), shrink=False), "lif_step")
+    assert own.status == "fail"
+    assert text in own.diagnosis.text and own.diagnosis.kind == kind
+
+
+def test_a_numpy_scalar_is_an_array_without_axes():
+    subject = Subject(op="weight_decay", spoil=lambda outputs, inputs, params: outputs | {"value": np.float64(outputs["value"])})
+    assert check(subject, ops=("weight_decay",)).conforms
+
+
+def test_arrays_that_come_back_in_a_buffer_that_is_used_again_are_fine():
+    buffer = {}
+
+    def reusing(outputs, inputs, params):
+        for name, array in outputs.items():
+            kept = buffer.setdefault((name, array.shape), array)
+            kept[:] = array
+            outputs[name] = kept
+        return outputs
+
+    assert check(Subject(op="li_step", spoil=reusing), ops=("li_step",)).conforms
+
+
+# cases
+
+@pytest.mark.parametrize("op", OPERATIONS)
+def test_every_operation_has_first_cases_and_random_ones(op):
+    for dtype in ("float64", "float32"):
+        own, drawn = by_hand(op, dtype, {}), generated(op, dtype, {})
+        assert own[0].id == f"{op}/first" and own[0].comment and len(drawn) == 10
+        for case in own + drawn:
+            assert case.level == OPERATIONS[op].level and case.expected.keys() <= case.bounds.keys()
+            for array in case.inputs.values():          # a float32 subject gets them without loss
+                assert array.dtype != float or (array.astype(dtype) == array).all()
+
+
+WORKED = {  # by hand, from the comments of the cases
+    "decay": {"alpha": [np.exp(-0.5)]}, "latency": {"time": [np.log(1 / 0.8), np.log(0.5 / 0.3)]}, "surrogate": {"sigma": [1, 0.25, 0.25]},
+    "surrogate_primitive": {"phi": [0, 0.25, -0.25]}, "lif_step": {"I_next": [[0.5]], "V_next": [[0.75]], "S_next": [[0]]},
+    "li_step": {"I_next": [[0.5]], "V_next": [[0.75]]}, "analog_step": {"U_next": [[2 * np.exp(-0.5), -np.exp(-0.25)]]},
+    "adjoint_step": {"lam_V": [[3]], "lam_I": [[7]]}, "backward": {"dW1": [[1, 0]], "dW0": [[0]]},
+    "scores": {"m": [[5, 0]], "decision": [0]}, "scores_adjoint": {"gV": [[[0]], [[5]], [[0]]]},
+    "cross_entropy": {"loss": np.log(2), "dm": [[-0.5, 0.5]]}, "burst": {"value": 2, "gS": [[[2]]] * 3},
+    "readout_amplitude": {"value": 2.5, "dm": [[0.5, 1.5]]}, "weight_decay": {"value": 2.5, "dW": [[0.5, 1.5]]},
+    "rate_bound": {"value": 0.5, "gS": [[[1]]] * 3}, "adam_step": {"W_next": [[0.5, 1.5]]}, "clip_weights": {"W_next": [[-0.25, -0.25, 0, 0.25, 0.25]]},
+    "load_weights": {"codes": [[60, -63, 0]], "scale": 240}, "learning_rate": {"rates": [0.5, 0.25]},
+    "forward": {"V0": np.outer([0, 1, 1, 0.75], [0.125, 0.25])[:, None], "S0": np.zeros((4, 1, 2)), "V1": np.zeros((4, 1, 2))},
+    "chip_run": {"V0": np.outer([0, 1, 1, 0.75], [0.125, 0.25])[:, None], "S0": np.zeros((4, 1, 2))},
+    "exact_spikes": {"spike_times": [], "samples": [[0.5 * np.exp(-0.5)]]}, "train": {"W0_next": [[0.125, 0.25]], "loss": [np.log(2)] * 2},
+    "loss_and_gradient_of_trace": {}, "encode": {}, "downscale": {"small": np.full((1, 16, 16), 7)},
+    "loss_and_gradient": {"loss": np.log(2), "dW0": [[0, 0]], "dW1": [[0, 0], [0, 0]]},
+}
+
+
+@pytest.mark.parametrize("op", OPERATIONS)
+def test_first_cases_are_what_paper_says(op):
+    case = by_hand(op, "float64", {})[0]
+    for name, worked in WORKED[op].items():
+        # 1e-7: Adam's epsilon of 1e-8 beside a gradient of 1/4, which paper leaves out
+        np.testing.assert_allclose(case.expected[name], worked, rtol=1e-7, atol=1e-15, err_msg=name)
+
+
+def test_a_free_run_with_a_membrane_at_its_threshold_is_not_settled():
+    tie = dict((name, (inputs, params)) for name, inputs, params, _ in BY_HAND["forward"])["tie"]
+    assert not settled("forward", *tie, {})
+    assert settled("forward", *((own.inputs, own.params) for own in generated("forward", "float64", {})[:1]).__next__(), {})
+
+
+def test_another_source_of_cases_can_be_plugged_in():
+    wrong = {"alpha": np.array([0.5])}
+    stored = [Case("decay/stored", "decay", {"tau": np.array([2.0])}, {"dt": 1.0}, {}, wrong, {"alpha": Bound(1e-12)})]
+    run = check(Reference(), sources=(lambda op, dtype, conventions: stored,), ops=("decay",), shrink=False)
+    assert result(run, "decay").cases[0].id == "decay/stored" and not run.conforms
+
+
+def test_what_the_reference_cannot_do_without_scipy_is_skipped():
+    def without_scipy(op, dtype, conventions):
+        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
+
+    run = check(Reference(), sources=(without_scipy,), ops=("exact_spikes",))
+    assert run.conforms and (run.operations[0].status, run.operations[0].reason) == ("skipped", "the reference needs scipy")
+
+
+# comparing
+
+def test_the_first_difference_is_the_earliest_in_time_and_in_words():
+    case = generated("forward", "float64", {})[0]
+    got = {name: array.copy() for name, array in case.expected.items()}
+    got["V0"][-1, 0, 0] += 1
+    got["V1"][1, 0, 0] += 1e-3
+    headroom, difference = compare("forward", case.params, got, case.expected, {name: 1e-6 for name in got})
+    assert difference.field == "V1" and difference.place.startswith(" at t 1, sample 0,") and headroom == pytest.approx(1e6)
+
+
+def test_infinity_must_be_where_it_is_expected_and_nan_nowhere():
+    wanted = {"time": np.array([np.inf, 1.0])}
+    for got, headroom in (([np.inf, 1.0], 0), ([1.0, 1.0], np.inf), ([np.inf, np.nan], np.inf), ([-np.inf, 1.0], np.inf), ([np.inf, 1.5], 0.5)):
+        assert compare("latency", {}, {"time": np.array(got)}, wanted, {"time": 1.0})[0] == headroom
+
+
+def test_spikes_and_whole_numbers_must_be_exact():
+    params = generated("forward", "float64", {})[0].params
+    assert bounds_of("forward", params, "float32")["S0"] == Bound(0) == bounds_of("load_weights", {}, "float32")["codes"]
+
+
+# properties, and the search for small problems
+
+def test_every_property_names_operations_that_exist():
+    assert all(op in OPERATIONS for own in PROPERTIES for op in own.ops)
+    assert len({own.name for own in PROPERTIES}) == len(PROPERTIES)
+
+
+def looking_ahead(outputs, inputs, params):
+    return outputs | {"V0": outputs["V0"] + 1e-3 * inputs["x"][-1].sum()}
+
+
+@pytest.mark.parametrize(("name", "op", "spoil"), [
+    ("batch-independence", "li_step", lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"] + outputs["V_next"].mean(axis=0)}),
+    ("permuted-samples", "burst", lambda outputs, inputs, params: outputs | {"gS": outputs["gS"] * (1 + np.arange(outputs["gS"].shape[1]))[:, None]}),
+    ("sum-of-samples", "backward", lambda outputs, inputs, params: {name: array / inputs["x"].shape[1] for name, array in outputs.items()}),
+    ("permuted-neurons", "lif_step", lambda outputs, inputs, params: outputs | {"I_next": np.cumsum(outputs["I_next"], axis=1)}),
+    ("prefix", "forward", looking_ahead),
+    ("time-shift", "forward", lambda outputs, inputs, params: outputs | {"V0": outputs["V0"] * np.arange(len(outputs["V0"]))[:, None, None]}),
+    ("zero-input", "forward", lambda outputs, inputs, params: outputs | {"V0": outputs["V0"] + 0.1}),
+    ("linear-below-threshold", "forward", lambda outputs, inputs, params: outputs | {"V0": np.maximum(outputs["V0"], -0.5)}),
+    ("linear", "scores_adjoint", lambda outputs, inputs, params: {"gV": np.abs(outputs["gV"])}),
+    ("raised-scores", "cross_entropy", lambda outputs, inputs, params: outputs | {"loss": np.array(np.log(np.exp(inputs["m"]).sum()))}),
+])
+def test_every_property_finds_what_breaks_it_without_a_reference(name, op, spoil, monkeypatch):
+    monkeypatch.setattr("refsnn.verify.conformance.runner.PROPERTIES", tuple(own for own in PROPERTIES if own.name == name))
+    run = check(Subject(op=op, spoil=spoil), sources=(), ops=(op,))
+    assert result(run, op).diagnosis.kind == "property" and result(run, op).saved[0][0] == name
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_smallest_failure_is_small_with_hypothesis_and_found_without(installed, monkeypatch):
+    if not installed:
+        monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: None)
+    inputs, _ = smallest_failure("forward", "float64", {}, lambda inputs, params: inputs["x"].sum() > 0)
+    # found without: the smallest of 20 draws; with: T = 2, one sample, one input, one neuron each, no recurrence
+    assert sum(array.size for array in inputs.values()) <= (5 if installed else 30)
+    assert smallest_failure("forward", "float64", {}, lambda inputs, params: False) is None
+
+
+def test_failures_are_saved_and_can_be_run_again(tmp_path):
+    run = check(Subject(op="forward", spoil=looking_ahead), ops=("lif_step", "forward"))
+    saved = save_failures(run, tmp_path / "new")
+    assert [path.name for path in saved["forward"]] == ["forward-agrees.json"]
+    check_, op, inputs, params, conventions = load_failure(saved["forward"][0])
+    assert (check_, op, conventions) == ("agrees", "forward", {}) and sum(array.size for array in inputs.values()) <= 6
+    again = make_case("again", op, inputs, params, "float64", {})
+    assert all((again.inputs[name] == array).all() for name, array in inputs.items())
+    assert not save_failures(check(Minimal()), tmp_path / "none") and not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("change", "error", "message"), [
+    (lambda text: text[:50], DataError, "this is not JSON"),
+    (lambda text: "[]", DataError, "this is not a JSON object"),
+    (lambda text: text.replace('"format": 1', '"format": 2'), DataError, "has format 2; it must be 1"),
+    (lambda text: text.replace('"agrees"', '"rhymes"'), RangeError, "check is 'rhymes'"),
+    (lambda text: text.replace('"lif_step"', '"fly"'), RangeError, "op is 'fly'"),
+    (lambda text: text.replace('"drive"', '"drift"'), RangeError, "must not hold drift"),
+    (lambda text: text.replace('"float64"', '"float16"'), DataError, "dtype str 'float16'"),
+    (lambda text: text.replace('"check"', '"czech"'), RangeError, "lack check"),
+])
+def test_a_damaged_problem_is_refused(change, error, message, tmp_path):
+    path = save_failures(check(TIE, ops=("lif_step",)), tmp_path)["lif_step"][0]
+    path.write_text(change(path.read_text()))
+    with pytest.raises(error, match=message):
+        load_failure(path)
+
+
+# reports
+
+def test_the_reports_say_what_was_checked_and_what_failed():
+    run = check(TIE, ops=("decay", "lif_step", "forward"), shrink=False)
+    text, given, page = terminal(run, {"lif_step": [Path("x.json")]}), json.loads(as_json(run)), as_markdown(run)
+    for report in (text, page):
+        assert "tie = 'spike'" in report and "S_next at sample 0, neuron 1 is 1 where 0 is expected" in report and "because lif_step failed" in report
+        assert "does not conform: 1 pass, 1 fail, 1 not run, of 3 operations offered (28 in all)" in report
+    assert "--replay x.json" in text and len(text.splitlines()) < 12
+    assert given["conforms"] is False and given["operations"][1]["diagnosis"]["conventions"] == {"tie": "spike"}
+    assert given["operations"][0]["headroom"] == 0 and given["operations"][1]["headroom"] is None
+    json.loads(as_json(run), parse_constant=pytest.fail)                   # no NaN or Infinity, which JSON does not have
+
+
+def command(*arguments, code):
+    """Run `refsnn conformance` in this process; the exit code must be as given."""
+    assert main(["conformance", *map(str, arguments)]) == code
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with adapters, as the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_the_command_checks_an_adapter_of_the_current_folder_and_writes_reports(folder, capsys):
+    (folder / "my_own_adapter.py").write_text(
+        "from refsnn.verify.conformance.examples.minimal import Minimal\n"
+        "class Mine(Minimal):\n"
+        "    def call(self, op, inputs, params, conventions):\n"
+        "        outputs = super().call(op, inputs, params, conventions)\n"
+        "        if op == 'lif_step':\n"
+        "            outputs['S_next'] = (outputs['V_next'] >= params['threshold']).astype(float)\n"
+        "        return outputs\n"
+        "adapter = Mine()\n")
+    who = ("--adapter", "my_own_adapter:adapter")
+    command(*who, "--json", "report.json", "--markdown", "report.md", code=1)
+    assert "diagnosis  tie = 'spike'" in capsys.readouterr().out
+    assert json.loads(Path("report.json").read_text())["subject"]["name"] == "minimal" and "FAIL" in Path("report.md").read_text()
+    command(*who, "--replay", "conformance-failures/lif_step-agrees.json", code=1)
+    assert "S_next at sample 0, neuron 1 is 1 where 0 is expected" in capsys.readouterr().out
+    command("--adapter", "refsnn.verify.conformance.examples.minimal:adapter", "--replay", "conformance-failures/lif_step-agrees.json", code=0)
+    assert "passes" in capsys.readouterr().out
+    Path("xfail").write_text("lif_step/tie  # on purpose\n")
+    command(*who, "--xfail", "xfail", code=0)
+
+
+def test_a_property_that_failed_can_be_run_again(folder, capsys):
+    (folder / "twenty_steps.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
+                                            "adapter = next(own for own in MUTANTS if own.wrong == 'T = 20 in the code').adapter()\n")
+    command("--adapter", "twenty_steps:adapter", code=1)
+    assert "again: --replay conformance-failures/forward-time-shift.json" in capsys.readouterr().out
+    command("--adapter", "twenty_steps:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
+    assert "by the property" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("code", "place", "message"), [
+    ("adapter = 1", "broken_adapter:adapter", "DataError: the adapter broken_adapter:adapter cannot be used: DtypeError: the adapter has no name"),
+    ("raise RuntimeError('not\\ntoday')", "broken_adapter:adapter", "RuntimeError: not today"),
+    ("import sys; sys.exit(3)", "broken_adapter:adapter", "SystemExit: 3"),
+    ("def (", "broken_adapter:adapter", "SyntaxError"),
+    ("", "broken_adapter:adapter", "AttributeError"),
+    ("", "no_such_module_here:adapter", "ModuleNotFoundError"),
+    ("", "broken_adapter", "it must be MODULE:NAME"),
+    ("class A: pass", "broken_adapter:A", "it is a class; it must be an object, A()"),
+    ("class A:\n name = version = 'x'\n dtype = 'float64'\n call = None\n def capabilities(self): return 1 / 0\na = A()", "broken_adapter:a", "ZeroDivisionError"),
+    ("class A:\n name = version = 'x'\n dtype = 'float64'\n call = None\n"
+     " def capabilities(self): return {'ops': [], 'conventions': {}, 'skip': {}}\na = A()", "broken_adapter:a", "x offers no operation"),
+])
+def test_an_adapter_that_cannot_be_used_is_one_line_and_exit_code_2(code, place, message, folder, capsys):
+    (folder / "broken_adapter.py").write_text(code)
+    sys.modules.pop("broken_adapter", None)
+    sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode          # files of the same second would be taken for each other
+    try:
+        command("--adapter", place, code=2)
+    finally:
+        sys.dont_write_bytecode = kept
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys):
+    minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
+    for arguments in ((*minimal, "--xfail", "nowhere"), (*minimal, "--replay", "nowhere"), (*minimal, "--timeout", "0"), (*minimal, "--timeout", "nan")):
+        command(*arguments, code=2)
+        assert capsys.readouterr().err.count("\n") == 1
+    with pytest.raises(SystemExit, match="2"):
+        main(["conformance"])
+
+
+SECTION = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
+
+
+def test_the_section_of_the_readme_is_short_and_names_every_operation():
+    assert len(SECTION.strip().splitlines()) <= 44                         # 45 with its heading
+    assert all(f"{op} " in SECTION or f"{op}`" in SECTION or f"{op}\n" in SECTION for op in OPERATIONS)
+
+
+def test_the_adapter_of_the_readme_conforms_and_its_mistake_is_reported_as_it_says(folder, capsys):
+    code = SECTION.split("```python\n")[1].split("```")[0]
+    (folder / "mine.py").write_text(code)
+    (folder / "mistaken.py").write_text(code.replace("(V > params", "(V >= params"))
+    command("--adapter", "mine:adapter", code=0)
+    assert "conforms: 2 pass" in capsys.readouterr().out
+    command("--adapter", "mistaken:adapter", code=1)
+    reported = [line.strip() for line in capsys.readouterr().out.splitlines()[1:-1]]
+    written = [line.strip() for line in SECTION.split("could not be run):")[1].splitlines() if line.startswith("      ")]
+    assert reported == written
+
+
+def test_the_verb_is_installed_and_finds_an_adapter_beside_it(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "refsnn", "conformance", "--adapter", "refsnn.verify.conformance.examples.minimal:adapter"],
+                          cwd=tmp_path, env={"PYTHONPATH": str(Path(search.__file__).parents[3])}, capture_output=True, text=True)
+    assert not list(tmp_path.iterdir())                                    # nothing is left behind where nothing failed
+    assert (done.returncode, done.stderr) == (0, "") and "conforms: 2 pass, of 2 operations offered (28 in all)" in done.stdout
+
+
+def test_the_examples_conform():
+    torch = pytest.importorskip("torch")
+    from refsnn.verify.conformance.examples.torch_autograd import adapter
+
+    assert torch and check(adapter).conforms and check(Minimal()).conforms
+
+
+def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
+    hidden = Subject(op=None)
+    hidden.call = lambda op, inputs, params, conventions: Reference().call(op, inputs, params, {"reset": "to_value", "reset_time": "same_step"})
+    found = result(check(hidden, ops=("decay", "lif_step"), shrink=False), "lif_step").diagnosis.conventions
+    assert Conventions(**found).others() == {"reset": "to_value", "reset_time": "same_step"}
+    hidden.said = {"conventions": found}
+    assert check(hidden, ops=("decay", "lif_step"), shrink=False).conforms
