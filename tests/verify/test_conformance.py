@@ -128,7 +128,8 @@ def test_xfail_files_hold_ids_and_reasons(tmp_path):
 @pytest.mark.parametrize(("spoil", "kind", "text"), [
     (lambda outputs, inputs, params: None, "contract", "outputs is NoneType"),
     (lambda outputs, inputs, params: {}, "contract", "lack I_next, V_next, S_next"),
-    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].astype(np.float32)}, "mistake", "float32 inside, or a constant with few digits: all errors are below 3.0e-08"),
+    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].astype(np.float32)}, "mistake",
+     "float32 inside, or a constant with few digits: all errors are below 3.0e-08"),
     (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].tolist()}, "contract", "V_next is list"),
     (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"][0, 0]}, "contract", r"V_next has shape (); it must be (B, N)"),
     (lambda outputs, inputs, params: 1 / 0, "raises", "it raises ZeroDivisionError: division by zero"),
@@ -376,7 +377,8 @@ def test_a_property_that_failed_can_be_run_again(folder, capsys):
     ("", "no_such_module_here:adapter", "ModuleNotFoundError"),
     ("", "broken_adapter", "it must be MODULE:NAME"),
     ("class A: pass", "broken_adapter:A", "it is a class; it must be an object, A()"),
-    ("class A:\n name = version = 'x'\n dtype = 'float64'\n call = None\n def capabilities(self): return 1 / 0\na = A()", "broken_adapter:a", "ZeroDivisionError"),
+    ("class A:\n name = version = 'x'\n dtype = 'float64'\n call = None\n def capabilities(self): return 1 / 0\na = A()",
+     "broken_adapter:a", "ZeroDivisionError"),
     ("class A:\n name = version = 'x'\n dtype = 'float64'\n call = None\n"
      " def capabilities(self): return {'ops': [], 'conventions': {}, 'skip': {}}\na = A()", "broken_adapter:a", "x offers no operation"),
 ])
@@ -394,7 +396,8 @@ def test_an_adapter_that_cannot_be_used_is_one_line_and_exit_code_2(code, place,
 
 def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys):
     minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
-    for arguments in ((*minimal, "--xfail", "nowhere"), (*minimal, "--replay", "nowhere"), (*minimal, "--timeout", "0"), (*minimal, "--timeout", "nan")):
+    for arguments in ((*minimal, "--xfail", "nowhere"), (*minimal, "--replay", "nowhere"), (*minimal, "--timeout", "0"),
+                      (*minimal, "--timeout", "nan")):
         command(*arguments, code=2)
         assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SystemExit, match="2"):
@@ -442,3 +445,11 @@ def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
     assert Conventions(**found).others() == {"reset": "to_value", "reset_time": "same_step"}
     hidden.said = {"conventions": found}
     assert check(hidden, ops=("decay", "lif_step"), shrink=False).conforms
+
+
+def test_what_is_expected_to_fail_neither_hides_nor_blurs_another_mistake():
+    def twice(outputs, inputs, params):
+        return outputs | spiking_at_ties(outputs, inputs, params) | {"I_next": outputs["I_next"] * 2}
+
+    own = result(check(Subject(op="lif_step", spoil=twice), ops=("lif_step",), expected_failures=["lif_step/tie"], shrink=False), "lif_step")
+    assert own.diagnosis.text.startswith("I_next: times 2: explains all 12 cases")

@@ -146,7 +146,8 @@ def test_a_command_that_is_no_harness_cannot_be_used(command, capsys):
 
 
 def test_the_protocol_is_what_the_readme_shows(tmp_path):
-    section = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
     lines = [line.strip() for line in section.splitlines() if line.strip().startswith(("<- {", "-> {"))]
     answer, error = (part.strip() for part in lines[3].removeprefix("-> ").split(" or "))
     said = json.loads(lines[1].removeprefix("-> "))
@@ -157,7 +158,8 @@ def test_the_protocol_is_what_the_readme_shows(tmp_path):
     assert (tmp_path / "heard").read_text().strip() == lines[2].removeprefix("<- ")
     assert json.loads(answer) == {"seq": 1, "outputs": {"alpha": encode_array(outputs["alpha"])}}
     assert json.loads(error) == {"seq": 1, "error": "what went wrong"}
-    assert json.loads(lines[0].removeprefix("<- ")) == {"cmd": "start", "protocol": PROTOCOL} and json.loads(lines[4].removeprefix("<- ")) == {"cmd": "stop"}
+    assert json.loads(lines[0].removeprefix("<- ")) == {"cmd": "start", "protocol": PROTOCOL}
+    assert json.loads(lines[4].removeprefix("<- ")) == {"cmd": "stop"}
 
 
 # arrays as JSON
@@ -171,10 +173,13 @@ def test_arrays_come_back_with_the_same_bits(array):
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"dtype": "float16"}, "dtype str 'float16'"), ({"dtype": ["float64"]}, "dtype list"), ({"shape": [3]}, "its data are 2 numbers"),
-    ({"shape": [-2]}, "a list of whole numbers"), ({"shape": 2}, "shape int 2"), ({"data": "AAAA"}, "its data are str"), ({"data": [1, "x"]}, "which is no float64"),
-    ({"data": [1, True]}, "which is no float64"), ({"data": [[1], [2]]}, "which is no float64"), ({"dtype": "int64", "data": [1, 0.5]}, "which is no int64"),
+    ({"shape": [-2]}, "a list of whole numbers"), ({"shape": 2}, "shape int 2"), ({"data": "AAAA"}, "its data are str"),
+    ({"data": [1, "x"]}, "which is no float64"),
+    ({"data": [1, True]}, "which is no float64"), ({"data": [[1], [2]]}, "which is no float64"),
+    ({"dtype": "int64", "data": [1, 0.5]}, "which is no int64"),
     ({"dtype": "uint8", "data": [1, 256]}, "which is no uint8"), ({"dtype": "int64", "data": [1, 1e300]}, "which is no int64"),
-    ({"dtype": "int64", "data": [1, float("nan")]}, "which is no int64"), ({"data": [1, 10**400]}, "which is no float64"), ({"more": 1}, "dtype, shape and data"),
+    ({"dtype": "int64", "data": [1, float("nan")]}, "which is no int64"), ({"data": [1, 10**400]}, "which is no float64"),
+    ({"more": 1}, "dtype, shape and data"),
 ])
 def test_what_is_no_array_is_refused(change, message):
     with pytest.raises(DataError, match=message):

@@ -49,7 +49,8 @@ CHIP = {**layers(), "substeps": 2, "refractory": 2.0, "weight_levels": 0, "conve
         "batch_threshold": 0.0}
 ANALOG = {name: np.array([2.0, 4.0]) for name in ("tau_mem", "tau_inh")} | {"tau_exc": np.array([2.0, 1.0])}
 LAYER = {"tau_mem": 1.0, "tau_exc": 1.0, "tau_inh": 1.0, "threshold": 1.0, "leak": 0.0, "reset": 0.0, "refractory": 1.0}
-EXACT = {**{name: np.array([value]) for name, value in LAYER.items()}, "times": np.array([0.5]), "units": np.array([0]), "sample_times": np.array([1.0])}
+EXACT = {**{name: np.array([value]) for name, value in LAYER.items()}, "times": np.array([0.5]), "units": np.array([0]),
+         "sample_times": np.array([1.0])}
 
 BY_HAND = {
     "decay": [

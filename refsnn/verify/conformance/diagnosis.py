@@ -11,7 +11,7 @@ import numpy as np
 
 from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import Case, reference
-from refsnn.verify.conformance.compare import Difference, compare, letters_of
+from refsnn.verify.conformance.compare import compare, letters_of
 from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
 from refsnn.verify.conventions import SWITCHES
 from refsnn.verify.operations import OPERATIONS
@@ -30,7 +30,6 @@ class Answer:
     kind: str | None
     message: str
     headroom: float
-    difference: Difference | None
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,8 @@ def by_not_a_number(answers):
         pairs = [(answer.outputs[name], wanted) for name, wanted in answer.case.expected.items() if np.shape(answer.outputs.get(name)) == wanted.shape]
         if answer.kind and all((np.isfinite(got) == np.isfinite(wanted)).all() for got, wanted in pairs):
             return None
-    return Diagnosis("mistake", f"NaN or infinity where a finite number is expected, or the other way round: {answers[0].message} ({answers[0].case.id})", {})
+    return Diagnosis("mistake", f"NaN or infinity where a finite number is expected, or the other way round: "
+                                f"{answers[0].message} ({answers[0].case.id})", {})
 
 
 def mistake(names, text, answers):

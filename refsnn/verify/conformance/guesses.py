@@ -45,14 +45,21 @@ def first_values(case):
         if depth:
             return [first(own, depth - 1) for own in value]
         return value[0] if isinstance(value, list) else value
-    return case.inputs, {name: first(value, int(layers_of(case.op, case.params) > 0)) if name in NEURON else value for name, value in case.params.items()}
+    depth = int(layers_of(case.op, case.params) > 0)
+    return case.inputs, {name: first(value, depth) if name in NEURON else value for name, value in case.params.items()}
 
 
 def first_layers(case):
     """The question with the first layer's value for all layers, where that is one number."""
-    def own(value):
-        return [value[0]] * len(value) if not isinstance(value[0], list) else value
-    return case.inputs, {name: own(value) if name in NEURON and layers_of(case.op, case.params) else value for name, value in case.params.items()}
+    if not layers_of(case.op, case.params):
+        return case.inputs, case.params
+    own = {name: [case.params[name][0]] * len(case.params[name]) for name in NEURON if not isinstance(case.params[name][0], list)}
+    return case.inputs, {**case.params, **own}
+
+
+def every_threshold(value):
+    """A threshold of every neuron or layer, from all params."""
+    return lambda params: [value] * len(params["threshold"]) if isinstance(params["threshold"], list) else value
 
 
 def as_dtype(dtype):
@@ -83,7 +90,7 @@ CHANGED_QUESTIONS = (
     ("dt a thousand times too long", with_params(dt=lambda p: p["dt"] * 1000)),
     ("the first neuron's parameters used for all", first_values),
     ("the first layer's parameters used for all", first_layers),
-    ("a threshold of 1 whatever is asked for", with_params(threshold=lambda p: [1.0] * len(p["threshold"]) if isinstance(p["threshold"], list) else 1.0)),
+    ("a threshold of 1 whatever is asked for", with_params(threshold=every_threshold(1.0))),
     *((f"a slope of {slope} whatever is asked for", with_params(slope=float(slope))) for slope in (1, 2, 5, 10, 20, 25, 50, 100)),
     ("spike_aware ignored", with_params(spike_aware=False)),
     ("spike_aware whatever is asked for", with_params(spike_aware=True)),
@@ -115,7 +122,7 @@ CHANGED_QUESTIONS = (
     ("R transposed in the recursion", with_inputs("R", lambda array: array.T)),
     ("V one step early against everything else", with_inputs("V", moved(-1))),
     ("V one step late against everything else", with_inputs("V", moved(1))),
-    ("a threshold of 0", with_params(threshold=lambda p: [1e-9] * len(p["threshold"]) if isinstance(p["threshold"], list) else 1e-9)),
+    ("a threshold of 0", with_params(threshold=every_threshold(1e-9))),
     ("spikes with the other sign: a reset that is added", with_inputs("S", np.negative)),
     *((f"input {name} left out", with_inputs(name, np.zeros_like)) for name in (
         "I", "V", "S", "drive", "gV", "gS", "lam_S", "lam_V_next", "lam_I_next", "I_exc", "I_inh", "U", "W", "dW")),

@@ -69,19 +69,14 @@ def convention(wrong, op, **chosen):
     return Mutant(wrong, op, text, ops, lambda name, inputs, params, _: right(name, inputs, params, **chosen))
 
 
-def asked(wrong, op, diagnosis, question, *ops):
+def asked(wrong, op, diagnosis, question):
     """A mutant that answers another question: question(inputs, params) -> (inputs, params)."""
-    return Mutant(wrong, op, diagnosis, ops or (op,), lambda name, inputs, params, _: right(name, *question(inputs, params)))
+    return Mutant(wrong, op, diagnosis, (op,), lambda name, inputs, params, _: right(name, *question(inputs, params)))
 
 
 def answered(wrong, op, diagnosis, answer):
     """A mutant that spoils the answer: answer(outputs, inputs, params) -> outputs."""
     return Mutant(wrong, op, diagnosis, (op,), lambda name, inputs, params, _: answer(right(name, inputs, params), inputs, params))
-
-
-def without(params, **changes):
-    """Params with some changed, as far as there are such."""
-    return {**params, **{name: value for name, value in changes.items() if name in params}}
 
 
 def swapped(params, one, other):
@@ -106,7 +101,8 @@ def in_half_precision(op, inputs, params, conventions):
 
 def in_single_precision(op, inputs, params, conventions):
     """Computed in float32, returned as float64."""
-    outputs = Reference("float32").call(op, {name: array.astype(np.float32) if array.dtype == float else array for name, array in inputs.items()}, params, {})
+    rounded = {name: array.astype(np.float32) if array.dtype == float else array for name, array in inputs.items()}
+    outputs = Reference("float32").call(op, rounded, params, {})
     return {name: array.astype(float) if array.dtype == np.float32 else array for name, array in outputs.items()}
 
 
@@ -209,7 +205,7 @@ MUTANTS = (
     convention("sigmoid surrogate", "surrogate", surrogate="sigmoid"),
     convention("SuperSpike with the slope outside", "surrogate", surrogate_slope="outside"),
     convention("SuperSpike times its slope", "surrogate", surrogate_slope="both"),
-    asked("a slope of 25, whatever is asked for", "surrogate", "a slope of 25", lambda a, p: (a, without(p, slope=25.0)), "surrogate", "surrogate_primitive"),
+    asked("a slope of 25, whatever is asked for", "surrogate", "a slope of 25", lambda a, p: (a, {**p, "slope": 25.0})),
     Mutant("float16 inside", "surrogate", "float16", ("surrogate",), in_half_precision),
     answered("units: membranes in mV", "surrogate_primitive", "phi: times 1000 (a unit?)", lambda out, a, p: {"phi": 1000 * out["phi"]}),
 
@@ -221,10 +217,10 @@ MUTANTS = (
     convention("no reset", "lif_step", reset="none"),
     convention("reset before the decay", "lif_step", reset_time="same_step"),
     convention("reset to 0 at once, and recorded after it", "lif_step", reset="to_value", reset_time="same_step", recorded_membrane="after_reset"),
-    Mutant("a step by the rules of norse", "lif_step", "integrator = 'euler' and input_scale = 'dt_over_tau_mem' and reset = 'to_value' and", ("lif_step",),
-           lambda op, inputs, params, _: right(op, inputs, params, **NORSE)),
+    Mutant("a step by the rules of norse", "lif_step", "integrator = 'euler' and input_scale = 'dt_over_tau_mem' and reset = 'to_value' and",
+           ("lif_step",), lambda op, inputs, params, _: right(op, inputs, params, **NORSE)),
     asked("tau_mem and tau_syn exchanged", "lif_step", "tau_mem and tau_syn exchanged", lambda a, p: (a, swapped(p, "tau_mem", "tau_syn"))),
-    asked("one time constant for all neurons", "lif_step", "the first neuron's parameters used for all", lambda a, p: (a, only_first(p)), "lif_step", "li_step"),
+    asked("one time constant for all neurons", "lif_step", "the first neuron's parameters used for all", lambda a, p: (a, only_first(p))),
     Mutant("input overwritten", "lif_step", "read-only", ("lif_step",), overwriting),
     Mutant("input overwritten, by a pointer", "lif_step", "it changes its input V", ("lif_step",), overwriting_by_force),
     Mutant("state kept between calls", "lif_step", "state is kept between calls", ("lif_step",), Remembering()),
@@ -271,7 +267,8 @@ MUTANTS = (
     Mutant("softmax overflows", "cross_entropy", "NaN", ("cross_entropy",), overflowing),
     answered("sum over neurons for the mean", "burst", "the size of N", lambda out, a, p: {n: v * a["S"].shape[2] for n, v in out.items()}),
     answered("a lost 2 in the derivative", "weight_decay", "dW: times 1/2", lambda out, a, p: {**out, "dW": out["dW"] / 2}),
-    answered("a lost rho in the value", "readout_amplitude", "value: times 1 / rho", lambda out, a, p: {**out, "value": np.array(out["value"] / p["rho"])}),
+    answered("a lost rho in the value", "readout_amplitude", "value: times 1 / rho",
+             lambda out, a, p: {**out, "value": np.array(out["value"] / p["rho"])}),
     asked("no limit on the rate", "rate_bound", "no limit on the rate", lambda a, p: (a, {**p, "limit": 0.0})),
     answered("burst in the loss, not in the gradient", "loss_and_gradient_of_trace", "burst regulariser left out",
              lambda out, a, p: {**right("loss_and_gradient_of_trace", a, {**p, "burst": 0.0}), "loss": out["loss"]}),

@@ -79,7 +79,8 @@ def as_json(run):
 
     subject = run.subject
     return json.dumps({
-        "format": FORMAT, "reference": refsnn.__version__, "subject": {"name": str(subject.name), "version": str(subject.version), "dtype": subject.dtype},
+        "format": FORMAT, "reference": refsnn.__version__,
+        "subject": {"name": str(subject.name), "version": str(subject.version), "dtype": subject.dtype},
         "conventions": run.conventions, "conforms": run.conforms, "stale": run.stale,
         "operations": [{
             "op": own.op, "level": own.level, "status": own.status, "reason": own.reason, "headroom": number(own.headroom),

@@ -90,10 +90,10 @@ def put(subject, case):
         outputs = answer(subject, case.op, case.inputs, case.params, case.conventions)
     except Broken as error:
         kind, message, outputs = error.args
-        return Answer(case, outputs, kind, message, float("inf"), None)
+        return Answer(case, outputs, kind, message, float("inf"))
     allowed = {name: case.bounds[name].of(array) for name, array in case.expected.items()}
     headroom, difference = compare(case.op, case.params, outputs, case.expected, allowed)
-    return Answer(case, outputs, "value" if difference else None, str(difference or ""), headroom, difference)
+    return Answer(case, outputs, "value" if difference else None, str(difference or ""), headroom)
 
 
 def check(subject, sources=SOURCES, expected_failures=(), ops=tuple(OPERATIONS), shrink=True):
@@ -144,12 +144,14 @@ def check_operation(subject, op, sources, said, expected_failures, shrink):
         try:
             answers.append(put(subject, case))
         except HarnessError as error:                      # the other cases would most likely end it again
-            answers.append(Answer(case, None, "dies", str(error), float("inf"), None))
-            break
+            answers.append(Answer(case, None, "dies", str(error), float("inf")))
+            if case.id not in expected_failures:
+                break
     result.cases = skipped + [case_result(own.case.id, own.kind, own.headroom, own.message, expected_failures) for own in answers]
-    wrong = [own for own in answers if own.kind and own.case.id not in expected_failures]
+    to_explain = [own for own in answers if own.case.id not in expected_failures]
+    wrong = [own for own in to_explain if own.kind]
     if wrong:
-        result.diagnosis = diagnose(op, answers, conventions)
+        result.diagnosis = diagnose(op, to_explain, conventions)
         if shrink:
             result.saved = [(SHRUNK, *smallest_wrong(subject, op, conventions, wrong))]
     else:
@@ -190,9 +192,9 @@ def check_properties(subject, op, said, expected_failures, result):
         message = ""
         if found:
             message = f"{own.failure}: {violation(subject, own, op, *found, said['conventions']) or 'not every time'}"
-            result.saved.append((own.name, *found))
-            if id not in expected_failures and result.diagnosis is None:
-                result.diagnosis = Diagnosis("property", f"{own.name}: {message}", {})
+            if id not in expected_failures:
+                result.saved.append((own.name, *found))
+                result.diagnosis = result.diagnosis or Diagnosis("property", f"{own.name}: {message}", {})
         result.cases.append(case_result(id, "property" if found else None, None, message, expected_failures))
 
 
