@@ -1,4 +1,4 @@
-"""Spikes as lists of events, their products with weights, and large arrays that are used again: what the fast forms share.
+"""Spikes as lists of events, their products with weights, and what the allocator is told: what the fast forms share.
 
 Works with numpy alone; with scipy the products are sparse, and faster by an order of magnitude.
 """
