@@ -274,6 +274,7 @@ def test_every_property_finds_what_breaks_it_without_a_reference(name, op, spoil
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_smallest_failure_is_small_with_hypothesis_and_found_without(installed, monkeypatch):
+    monkeypatch.setattr(search, "PATIENCE", 60.0)                          # on a busy machine, too
     if not installed:
         monkeypatch.setattr(search.importlib.util, "find_spec", lambda name: None)
     inputs, _ = smallest_failure("forward", "float64", {}, lambda inputs, params: inputs["x"].sum() > 0)
@@ -282,7 +283,8 @@ def test_the_smallest_failure_is_small_with_hypothesis_and_found_without(install
     assert smallest_failure("forward", "float64", {}, lambda inputs, params: False) is None
 
 
-def test_failures_are_saved_and_can_be_run_again(tmp_path):
+def test_failures_are_saved_and_can_be_run_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "PATIENCE", 60.0)                          # on a busy machine, too
     run = check(Subject(op="forward", spoil=looking_ahead), ops=("lif_step", "forward"))
     saved = save_failures(run, tmp_path / "new")
     assert [path.name for path in saved["forward"]] == ["forward-agrees.json"]

@@ -95,7 +95,7 @@ def test_what_a_program_does_wrong_is_said_in_one_line(wrong, message, tmp_path)
 def test_a_program_that_hangs_is_ended_in_time(wrong, tmp_path):
     started = time.monotonic()
     assert first_message(program(tmp_path, wrong), timeout=0.5) == "no answer within 0.5 s"
-    assert time.monotonic() - started < 10              # with starting Python, on a busy machine
+    assert time.monotonic() - started < 40              # with starting Python on a busy machine; it would sleep for 60
 
 
 def test_a_program_that_does_not_read_blocks_nobody(tmp_path):
@@ -116,6 +116,13 @@ def test_a_program_that_died_is_started_again_but_not_for_ever(tmp_path):
                 assert call[0]("decay", call[1], {"dt": 1.0}, {})["alpha"] == np.exp(-0.5)
         with pytest.raises(HarnessError, match="it has died 3 times"):
             call[0]("decay", call[1], {"dt": 1.0}, {})
+
+
+def test_a_program_that_ends_after_every_answer_is_started_again(tmp_path):
+    with Harness(program(tmp_path, "say(seq=seq, outputs=answer(given)); break"), 10.0) as harness:
+        for _ in range(4):
+            assert harness.call("decay", {"tau": np.array([2.0])}, {"dt": 1.0}, {})["alpha"] == np.exp(-0.5)
+            harness.process.wait(10)
 
 
 def test_an_error_that_a_program_answers_does_not_end_it(tmp_path):

@@ -90,7 +90,7 @@ class Harness:
         return self
 
     def __exit__(self, *error):
-        if self.process.poll() is None:
+        if self.process and self.process.poll() is None:
             self.outbox.put({"cmd": "stop"})
             try:
                 self.process.wait(2)
@@ -104,9 +104,10 @@ class Harness:
 
     def call(self, op, inputs, params, conventions):
         """One call; a program that has died since is started again, DEATHS times in all."""
-        if self.process.poll() is not None:
+        if self.process is None or self.process.poll() is not None:
             if self.deaths >= DEATHS:
                 raise HarnessError(f"it has died {DEATHS} times, and is not started again")
+            self.end()
             self.start()
         self.seq += 1
         answer = self.exchange({"cmd": "run", "seq": self.seq, "op": op, "inputs": encode_arrays(inputs), "params": params,
@@ -162,7 +163,7 @@ class Harness:
         raise HarnessError(reason + (f"; on standard error: {tail}" if tail else ""))
 
     def end(self):
-        """End the program and everything that it started."""
+        """End the program and everything that it started; once, for the number of a process may later be another's."""
         if self.process is None:
             return
         try:
@@ -170,6 +171,7 @@ class Harness:
         except ProcessLookupError:
             pass                                       # it is gone already
         self.process.wait()
+        self.process = None
         self.outbox.put(None)
         self.log.close()
 
