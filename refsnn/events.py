@@ -12,7 +12,6 @@ from refsnn.errors import check_type
 from refsnn.spec.encoding import pixel_bins
 from refsnn.spec.network import Network, check_input
 
-
 SLICE = 2**17    # bytes of one (b, N) array: five of them and the weights fit into 1 MB of cache
 
 # An array of megabytes is given back to the operating system when it is dropped, and getting a new one costs more than a pass over it: every page is

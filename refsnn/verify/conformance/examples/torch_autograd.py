@@ -50,7 +50,7 @@ def run(inputs, params):
 
 def objective(trace, inputs, params):
     """The loss of a trace, with every regulariser."""
-    V, (B, K) = trace[-1][0] + inputs.get("noise", 0), trace[-1][0].shape[1:]
+    V = trace[-1][0] + inputs.get("noise", 0)                                            # (T, B, K)
     # gather, because amax shares a tie among all that have it
     reduced = V.sum(0) if params["reduce"] == "sum" else V.gather(0, torch.from_numpy(V.detach().numpy().argmax(axis=0)[None]))[0]
     m = params["readout_scale"] * reduced                                                # (B, K)
