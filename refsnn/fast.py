@@ -136,10 +136,23 @@ def stays_below(V, I, alpha, beta, theta):
 
 def fade(rows, I, alpha, beta):
     """Fill membranes (n, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
-    for before, V_next in zip(rows, rows[1:]):
-        I *= alpha
-        np.multiply(before, beta, out=V_next)
-        V_next += I
+    if alpha.ndim or beta.ndim:
+        for before, V_next in zip(rows, rows[1:]):
+            I *= alpha
+            np.multiply(before, beta, out=V_next)
+            V_next += I
+        return
+    # n steps on, V is beta^n V + alpha response(n) I
+    n = np.arange(len(rows))
+    shares = np.stack([beta**n, alpha * response(len(rows), float(alpha), float(beta))[:, 0]], axis=1).astype(I.dtype)       # (n, 2)
+    in_blocks(shares[1:], np.stack([rows[0].reshape(-1), I.reshape(-1)]), rows[1:].reshape(len(rows) - 1, -1))
+
+
+def in_blocks(left, right, out):
+    """left (n, k) right (k, m) into out (n, m), some columns at a time, see GEMM_SIZE."""
+    columns = max(1, GEMM_SIZE // max(1, left.size))
+    for first in range(0, right.shape[1], columns):
+        np.matmul(left, right[:, first:first + columns], out=out[:, first:first + columns])
 
 
 def run_readout(events, layer):
@@ -165,9 +178,7 @@ def respond(drive, alpha, beta, back=False):
             V = beta * V + I
         return out
     matrix, out = response(T, float(alpha), float(beta)).astype(drive.dtype), np.empty_like(drive)
-    matrix, drive, columns = matrix.T if back else matrix, drive.reshape(T, -1), max(1, GEMM_SIZE // T**2)
-    for first in range(0, drive.shape[1], columns):
-        np.matmul(matrix, drive[:, first:first + columns], out=out.reshape(T, -1)[:, first:first + columns])
+    in_blocks(matrix.T if back else matrix, drive.reshape(T, -1), out.reshape(T, -1))
     return out
 
 

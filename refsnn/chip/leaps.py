@@ -6,8 +6,9 @@ exponential on top of that line: with Z(m) the membrane without any spike, and a
 
     U(m) = Z(m) + (reset - Z(r)) exp(-(m - r) h / tau_m)          m >= r, up to the next spike
 
-So first all neurons are run without spikes, dt by dt; those that a bound lets come near their thresholds get Z on all grid points, and then, all
-at once, their first spike, their second, and so on.
+and U(m) > theta exactly where Y(m) > Y(r) + (theta - reset) exp(r h / tau_m), with Y(m) = (Z(m) - theta) exp(m h / tau_m): seen as Y, a reset is a step
+of the threshold. So first all neurons are run without spikes, dt by dt; those that a bound lets come near their thresholds get Y on all grid
+points, and then, all at once, their first spike, their second, and so on.
 
 `read`: no threshold (the readout). An event that arrives at grid point j of a time step is worth c(M - j) of membrane and a(M - j)
 of current at its end, so the readout takes whole time steps too.
@@ -15,7 +16,9 @@ of current at its end, so the readout takes whole time steps too.
 Both agree with walk to rounding, under test; nothing here is needed to understand the chip.
 
     symbol    code        unit     shape     meaning
-    Z         U, line     theta    (T,B,N), (c,G)  membrane without any spike: on the time steps, on the grid points 1 .. G = T M
+    Z         U           theta    (T,B,N)   membrane without any spike, on the time steps
+    Y         line, path  theta    (c,G)     the same above the threshold, grown by exp(m h / tau_m), on the grid points 1 .. G = T M
+    -         level       theta    (n,)      what Y must exceed after a reset
     -         active      -        (c,)      flat indices into (B, N) of the neurons that are looked at on the grid
     r         release     -        (n,)      grid point at which a refractory time ends
 """
@@ -44,16 +47,14 @@ def leap(circuits, grid, x, kicks=None):
         sample_late(*state, circuits, grid, out=samples[:, part])
         active = np.flatnonzero(near_threshold(*state, circuits, grid))                    # (c,)
         path = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)      # (c, 2 G)
-        sampled = flat(samples[:, part])[:, active]                                        # (T, c)
+        sampled = np.ascontiguousarray(flat(samples[:, part]).take(active, axis=1).T)      # (c, T)
         step, position = fire(path, sampled, active % N, circuits, grid)
-        flat(samples[:, part])[:, active] = sampled
+        flat(samples[:, part])[:, active] = sampled.T
         steps.append(step)
         indices.append(active[position] + part.start * N)
     samples[0] = 0
     samples += circuits.leak.astype(dtype)
-    step, index = np.concatenate(steps), np.concatenate(indices)
-    order = np.lexsort((index, step))
-    return samples, Spikes(step[order], index[order])
+    return samples, Spikes(*np.divmod(np.sort(np.concatenate(steps) * (B * N) + np.concatenate(indices)), B * N))
 
 
 def flat(array):
@@ -118,32 +119,46 @@ def on_grid(circuits, grid):
     return Step.over(np.arange(1, grid.substeps + 1)[:, None] * grid.h, circuits, grid.h)
 
 
-def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
-    """The membranes of neurons `unit` (c,) without any spike at all grid points, from what they are at k dt, (T, c) each: (c, 2 G). SPEC C3.
+def grown(grid, circuits, k):
+    """exp((k dt - middle) / tau_m) for time steps k (n,): (N, n); it counts from the middle of the run, so that it stays a number twice as long."""
+    return np.exp((k - grid.steps / 2) * (grid.dt / circuits.tau_mem[:, None])).astype(circuits.weights.dtype)
 
-    At k dt itself it is the membrane before the noise of that instant; beyond the end it is -inf.
+
+def can_leap(circuits, grid):
+    """Whether `grown`, and products of two of it, are numbers of the dtype: so for runs of up to 79 of the shortest tau_m in float32, 638 in float64."""
+    return grid.steps * grid.dt < 0.9 * np.log(np.finfo(circuits.weights.dtype).max) * circuits.tau_mem.min()
+
+
+def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
+    """Y of neurons `unit` (c,) at all grid points, from what they are at k dt, (T, c) each: (c, 2 G). SPEC C3.
+
+    At k dt itself it is that of the membrane before the noise of that instant; beyond the end it is -inf.
     """
-    steps, T = on_grid(circuits, grid), grid.steps
-    state = np.stack([U.T, I_exc.T, I_inh.T], axis=2)                                      # (c, T, 3)
-    tables = np.stack([table.T.take(unit, axis=0) for table in (steps.b, steps.c_exc, steps.c_inh)], axis=1)        # (c, 3, M)
-    path = np.empty((len(unit), 2 * T, grid.substeps), U.dtype)
-    path[:, :T] = state @ tables
+    steps, T, dtype = on_grid(circuits, grid), grid.steps, U.dtype
+    threshold = Firing.on(grid, circuits).threshold[unit, None]                            # (c, 1)
+    growth = grown(grid, circuits, np.arange(T)).take(unit, axis=0)                        # (c, T)
+    state = np.empty((len(unit), T, 4), dtype)
+    for column, array in enumerate((U.T, I_exc.T, I_inh.T, -threshold)):
+        np.multiply(array, growth, out=state[..., column])
+    tables = [table / steps.b for table in (steps.b, steps.c_exc, steps.c_inh, 1)]         # (M, N) each
+    path = np.empty((len(unit), 2 * T, grid.substeps), dtype)
+    path[:, :T] = state @ np.stack([table.T for table in tables], axis=1).take(unit, axis=0)      # (c, T, 4) (c, 4, M)
     path[:, T:] = -np.inf
     return path.reshape(len(unit), 2 * T * grid.substeps)
 
 
 def fire(line, sampled, unit, circuits, grid):
-    """Find all spikes of neurons `unit` (c,) from line (c, 2 G), and put their resets into sampled (T, c). SPEC C4.
+    """Find all spikes of neurons `unit` (c,) from line (c, 2 G), which is Y, and put their resets into sampled (c, T). SPEC C4.
 
     Returns the spikes' grid steps (E,) and their positions among the c neurons (E,).
     """
     firing, (whole, _), G, dtype = Firing.on(grid, circuits), late_sampling(circuits, grid), line.shape[1] // 2, line.dtype
-    rate = (-1 / circuits.tau_mem).astype(dtype)                                           # (N,)
-    decays = np.exp(np.arange(G) * (-grid.h / circuits.tau_mem[:, None])).astype(dtype)    # (N, G)
-    taken_in = np.arange(grid.steps)[:, None] * grid.substeps                              # (T, 1) grid step of the samples, and seconds, at k dt
-    taken_at = (np.arange(grid.steps)[:, None] * grid.dt).astype(dtype)                    # (T, 1)
+    k = np.arange(grid.steps)
+    gap, rate = (firing.threshold - firing.reset).astype(float), grid.h / circuits.tau_mem  # (N,) each
+    fading = 1 / grown(grid, circuits, k + (circuits.sample_time / grid.dt)[:, None])      # (N, T) of a reset, at the samples
+    due_step = (k * grid.substeps + whole[:, None]).astype(np.int32)                       # (N, T) grid step of the samples
     from_place = np.lib.stride_tricks.as_strided(line, (max(line.size - G + 1, 0), G), 2 * line.strides[1:])         # G grid points from any place on
-    first = first_true(line[:, :G] > firing.threshold[unit][:, None]) + 1                  # (c,) grid point of the first spike, beyond G if none
+    first = first_true(line[:, :G] > 0) + 1                                                # (c,) grid point of the first spike, beyond G if none
     own, steps, positions = np.arange(len(unit)), [], []                                   # own (n,): who is looked at
     while True:
         spiked = np.flatnonzero(first <= G)
@@ -154,20 +169,19 @@ def fire(line, sampled, unit, circuits, grid):
             return np.concatenate(steps), np.concatenate(positions)
         neuron = unit[own]                                                                 # (n,)
         # reset, held in the refractory time
-        reset, release = firing.reset[neuron], np.minimum(first + firing.hold[neuron], G + 1)              # (n,)
+        release = np.minimum(first + firing.hold[neuron], G + 1)                           # (n,)
         path = from_place[own * (2 * G) + release - 1]                                     # (n, G) from the release on
-        taken = np.where(release <= G, reset - path[:, 0], dtype.type(0))                  # (n,) reset - Z(r)
+        lift = gap[neuron] * np.exp((release - G / 2) * rate[neuron])                      # (n,)
+        level = np.where(release <= G, path[:, 0] + lift.astype(dtype), dtype.type(0))     # (n,)
         # threshold
-        path += taken[:, None] * decays[neuron]
-        following = release + first_true(path > firing.threshold[neuron][:, None])
+        following = release + first_true(path > level[:, None])
         # record: samples that fall into the refractory time, and those between it and the next spike
-        since = taken_at + (circuits.sample_time[neuron] - release * grid.h).astype(dtype)             # (T, n) seconds since the release
-        added = np.exp(np.minimum(since * rate[neuron], 0))
-        added *= taken
-        due = taken_in + whole[neuron]                                                     # (T, n) the grid step of every sample
-        seen = sampled[:, own]                                                             # (T, n)
-        seen += np.where((due >= release) & (due < following), added, dtype.type(0))
-        sampled[:, own] = np.where((due >= first) & (due < release), reset, seen)
+        due, added, seen = due_step.take(neuron, axis=0), fading.take(neuron, axis=0), sampled.take(own, axis=0)                     # (n, T)
+        begin, end, until = (array.astype(np.int32)[:, None] for array in (first, release, following))                               # (n, 1)
+        added *= -level[:, None]
+        added *= (due >= end) & (due < until)
+        seen += added
+        sampled[own] = np.where((due >= begin) & (due < end), firing.reset[neuron, None], seen)
         first = following
 
 

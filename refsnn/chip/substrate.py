@@ -6,7 +6,7 @@ import numpy as np
 
 from refsnn.chip.cost import check_capacity
 from refsnn.chip.dynamics import Circuits, Grid, arriving_input, charge, membrane_kicks, transfer, walk
-from refsnn.chip.leaps import leap, read
+from refsnn.chip.leaps import can_leap, leap, read
 from refsnn.chip.noise import check_noise, draw_noise
 from refsnn.chip.readout import Recording, bin_spikes, convert
 from refsnn.chip.settings import Settings, apply_settings
@@ -119,7 +119,7 @@ class Chip:
         kicks = None if noise.membrane is None else membrane_kicks(noise.membrane, circuits, grid, self.variation.membrane_noise)
         shape, spikes = (x.shape[1], layer.W.shape[1]), None
         # one of three forms of the same, see refsnn.chip.leaps
-        if below is None and layer.R is None:
+        if below is None and layer.R is None and can_leap(circuits, grid):
             samples, spikes = leap(circuits, grid, x, kicks)
         elif not layer.spiking:
             samples = read(circuits, grid, shape, below, kicks)

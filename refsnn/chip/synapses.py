@@ -25,10 +25,10 @@ def weight_scale(W, spiking, levels):
     >>> weight_scale(np.array([[0.5]]), False, 63)
     126.0
     """
+    if spiking:
+        return SPIKING_SCALE
     largest = float(np.abs(W).max())
-    if spiking or largest * LARGEST_READOUT_SCALE <= levels:
-        return SPIKING_SCALE if spiking else LARGEST_READOUT_SCALE
-    return levels / largest
+    return LARGEST_READOUT_SCALE if largest * LARGEST_READOUT_SCALE <= levels else levels / largest
 
 
 def load_weights(W, spiking, levels):
@@ -52,4 +52,7 @@ def split_rows(W, strength_exc, strength_inh):
     >>> split_rows(np.array([[2.0, -3.0]]), np.array([[1.0, 1.0]]), np.array([[1.0, 0.5]])).tolist()
     [[[2.0, 0.0]], [[0.0, -1.5]]]
     """
-    return np.stack([W.clip(min=0) * strength_exc.astype(W.dtype), W.clip(max=0) * strength_inh.astype(W.dtype)])
+    rows = np.empty((2, *W.shape), W.dtype)
+    np.multiply(W.clip(min=0), strength_exc.astype(W.dtype), out=rows[0])
+    np.multiply(W.clip(max=0), strength_inh.astype(W.dtype), out=rows[1])
+    return rows

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from refsnn import Chip, Layer, Network, NeuronParameters, Variation
 from refsnn.chip.dynamics import Grid, arriving_input, charge, membrane_kicks, walk
-from refsnn.chip.leaps import leap, read
+from refsnn.chip.leaps import can_leap, leap, read
 from refsnn.chip.settings import apply_settings
 from refsnn.events import Events
 from refsnn.verify.strategies import generators
@@ -44,3 +44,19 @@ def test_leaping_is_walking(rng, substeps, refractory, offset, noisy):
     fast = read(readout, grid, (3, 5), spikes, more)
     assert not len(none.step)
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12 * (np.abs(slow).max() + 1))
+
+
+def test_a_run_too_long_to_leap_in_float32_is_walked():
+    rng, neuron = np.random.default_rng(0), NeuronParameters(tau_mem=1e-6, dt=1.7e-6)
+    W = rng.normal(0.3, 0.3, (8, 12))
+    x, traces = (rng.random((60, 3, 8)) < 0.3).astype(float), []
+    for dtype, leaps in ((np.float32, False), (np.float64, True)):
+        network = Network((Layer(W.astype(dtype), neuron=neuron), Layer(np.ones((12, 2), dtype), spiking=False)))
+        chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal())
+        circuits = chip.circuits(network.layers[0], apply_settings(chip.pattern[0], chip.settings[0], 1.0))
+        assert can_leap(circuits, Grid(60, 8, neuron.dt)) == leaps
+        traces.append(chip.forward(network, x.astype(dtype), np.random.default_rng(0))[0])
+    walked, leapt = traces
+    assert leapt.spikes.sum() > 100
+    np.testing.assert_array_equal(walked.spikes, leapt.spikes)
+    np.testing.assert_allclose(walked.membrane, leapt.membrane, atol=1e-5)           # sums of some tens of float32
