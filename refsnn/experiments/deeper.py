@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from refsnn.experiments.figures import dots
 from refsnn.experiments.table import percent, spikes
+from refsnn.training import PRESETS
 
-FULL = {"epochs": 30, "evaluate_every": 10}
+FULL = {**PRESETS["long"], "epochs": 30}
 QUICK = {"epochs": 4}
 CHOOSES = ("hidden",)
 SIZE = (7, 3.6)

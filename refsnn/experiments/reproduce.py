@@ -14,7 +14,7 @@ from refsnn.training import Recipe
 
 EXPERIMENTS = {"table1": table1, "sparsity": sparsity, "latency": latency, "selfcalibration": selfcalibration, "robustness": robustness,
                "ablation": ablation, "surrogate": surrogate, "deeper": deeper, "speech": speech}
-FIXED = ("substrate", "variation", "calibrate", "parts", "sample_offset", "spike_shift", "slope", "spike_aware")    # the experiments choose these
+FIXED = ("substrate", "variation", "calibrate", "parts", "sample_offset", "spike_shift", "spike_aware")    # the experiments choose these
 
 
 def settings(name, quick=False):

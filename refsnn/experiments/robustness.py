@@ -9,9 +9,9 @@ from refsnn.experiments.figures import OTHER, OURS, curve, tidy
 from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 from refsnn.spec import drop_units
-from refsnn.training import Substrate
+from refsnn.training import PRESETS, Substrate
 
-FULL = {"epochs": 50, "evaluate_every": 10}
+FULL = PRESETS["long"]
 QUICK = {"epochs": 6}
 CHOOSES = ("dropout",)
 SIZE = (6, 4)

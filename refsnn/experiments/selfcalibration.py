@@ -11,9 +11,9 @@ from refsnn.experiments.evaluation import accuracy
 from refsnn.experiments.figures import OTHER, OURS, curve, plain_log, tidy
 from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
-from refsnn.training import Substrate
+from refsnn.training import PRESETS, Substrate
 
-FULL = {"epochs": 20, "evaluate_every": 10}
+FULL = {**PRESETS["long"], "epochs": 20}
 QUICK = {"epochs": 3}
 CHOOSES = ()
 SIZE = (11, 3.6)

@@ -5,8 +5,9 @@ from dataclasses import replace
 from refsnn.experiments.figures import OTHER, OURS, PAPER, plain_log, tidy
 from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
+from refsnn.training import PRESETS
 
-FULL = {"epochs": 30, "evaluate_every": 10}
+FULL = {**PRESETS["long"], "epochs": 30}
 QUICK = {"epochs": 4}
 CHOOSES = ("burst",)
 SIZE = (6.5, 4)

@@ -17,7 +17,7 @@ from refsnn.training import split
 
 FULL = {}
 QUICK = {"epochs": 4}
-CHOOSES = ()
+CHOOSES = ("slope",)
 SIZE = (7, 5)
 IMAGES = 300
 

@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 from refsnn.experiments.figures import OTHER, OURS, THIRD, dots, tidy
 from refsnn.experiments.table import beside_paper
 from refsnn.relu import ReluRecipe
+from refsnn.training import PRESETS
 
-FULL = {"epochs": 50, "dropout": 0.2, "evaluate_every": 10}
+FULL = {**PRESETS["long"], "dropout": 0.2}
 QUICK = {"epochs": 6, "dropout": 0.2}
 CHOOSES = ()
 SIZE = (10, 4)
