@@ -1,7 +1,7 @@
 """Why an operation fails: which convention, or which mistake, would make the reference give what the subject gives.
 
-An explanation must hold for every case of the operation that has an answer, those that passed included. The order: single conventions, NaN, the
-changes and rules of guesses.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
+An explanation must hold for every case of the operation that has an answer, those that passed included. The order: rounding, single conventions,
+NaN, the changes and rules of guesses.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
 """
 
 import itertools
@@ -18,7 +18,8 @@ from refsnn.verify.operations import OPERATIONS
 
 SLACK = 10                   # an explanation may be off by so many bounds: the subject's own rounding is in it, too
 DEEPEST = {"lif_step": 7, "li_step": 3}      # so many conventions are changed at once, 2 elsewhere: a step is quick, and there most choices are made
-DOUBLE, SINGLE, HALF = 1e-12, 1e-5, 5e-3         # relative errors that float64, float32 and float16 explain, after some steps
+ROUNDING = {"float64": 1e-12, "float32": 1e-6}     # relative errors of a subject that are no mistakes
+SINGLE, HALF = 1e-5, 5e-3    # those that float32 and float16 inside explain, after some steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ def explanation(op, answers, conventions):
     wrong_names = list(dict.fromkeys(name for answer in answers for name in answer.case.expected if not right_already(answer, name)))
     if not wrong_names:
         return None                          # the numbers are right, the dtype or the kind of object is not
-    found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
+    found = (by_rounding(answers) or by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
              or by_changed_question(answers, conventions, wrong_names) or by_other_rule(op, answers, wrong_names) or by_factor(answers, wrong_names)
              or by_digits(answers))
     for count in range(2, DEEPEST.get(op, 2) + 1):
@@ -216,8 +217,8 @@ def factor_of(answer, wrong_names):
     return factor if np.isfinite(factor) and factor else None
 
 
-def by_digits(answers):
-    """Errors that look like rounding, or like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
+def largest_error(answers):
+    """The largest error of all answers, relative to the largest value of its array; None where a spike or a whole number is wrong, or a shape."""
     largest = 0.0
     for answer in answers:
         for name, array in answer.case.expected.items():
@@ -229,8 +230,20 @@ def by_digits(answers):
             if (np.isfinite(got) != finite).any() or scale == 0 and np.any(got):
                 return None
             largest = max(largest, np.abs(got[finite] - array[finite]).max(initial=0) / (scale or 1))
-    if largest <= DOUBLE:
-        return Diagnosis("rounding", f"rounding: all errors are below {largest:.1e} of the largest value, but above the bound of a vector, which is 8 "
-                                     f"times the worst that was measured among correct ways: {answers[0].message} ({answers[0].case.id})", {})
-    dtype = "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
+    return largest
+
+
+def by_rounding(answers):
+    """Errors that no mistake makes, but that the bounds of the vectors do not allow."""
+    largest = largest_error(answers)
+    if largest is None or largest > ROUNDING[answers[0].case.dtype]:
+        return None
+    return Diagnosis("rounding", f"rounding: all errors are below {largest:.1e} of the largest value, but above the bound of a vector, which is 8 times "
+                                 f"the worst that was measured among correct ways: {answers[0].message} ({answers[0].case.id})", {})
+
+
+def by_digits(answers):
+    """Errors that look like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
+    largest = largest_error(answers)
+    dtype = None if largest is None else "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
     return dtype and Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})

@@ -41,11 +41,10 @@ def rows(run):
 
 
 def what_to_know(own):
-    """The lines below an operation that fails: the diagnosis, first cases, what was expected to fail and passes."""
+    """The lines below an operation that fails: the diagnosis, and the first case that failed, or was expected to fail and passes."""
     wrong = [case for case in own.cases if case.status in ("fail", "xpass")]
     lines = [f"diagnosis  {own.diagnosis.text}"] if own.diagnosis else []
-    lines += [f"{case.id}  {case.message}" for case in wrong[:2]]
-    return lines + ([f"and {len(wrong) - 2} more"] if len(wrong) > 2 else [])
+    return lines + [f"{case.id}  {case.message}{f'; and {len(wrong) - 1} more' if len(wrong) > 1 else ''}" for case in wrong[:1]]
 
 
 def verdict(run):

@@ -82,7 +82,7 @@ def words_of(command):
     except ValueError as error:
         raise DataError(f"the adapter command {command!r} cannot be used: {error}") from None
     if not words:
-        raise DataError("the adapter command is empty")
+        raise DataError(f"the adapter command {command!r} cannot be used: it is empty")
     return words
 
 
