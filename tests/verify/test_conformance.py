@@ -13,6 +13,7 @@ from refsnn.errors import DataError, DtypeError, RangeError, RefsnnError, ShapeE
 from refsnn.verify.conformance import search
 from refsnn.verify.conformance.byhand import BY_HAND
 from refsnn.verify.conformance.cases import Bound, Case, UlpBound, by_hand, bounds_of, generated, make_case, settled, stored
+from refsnn.verify.conformance.command import tell
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.examples.minimal import Minimal
 from refsnn.verify.conformance.properties import PROPERTIES
@@ -595,6 +596,44 @@ def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
     assert Conventions(**found).others() == {"reset": "to_value", "reset_time": "same_step"}
     hidden.said = {"conventions": found}
     assert check(hidden, ops=("decay", "lif_step"), shrink=False).conforms
+
+
+@pytest.mark.parametrize(("op", "text", "spoil"), [
+    ("lif_step", "the reset takes 1 off, whatever the threshold", lambda out, a, p: Reference().call(
+        "lif_step", a | {"S": a["S"] / np.array(p["threshold"])}, p, {})),
+    ("adjoint_step", "the absolute value left out of the surrogate", lambda out, a, p: {
+        name: array + np.where((a["S"] > 0) & p["spike_aware"], 0, 1) * (a["lam_S"] + (a["lam_I_next"] @ a["R"].T if "R" in a else 0)) * (
+            1 / (1 + p["slope"] * (a["V"] - p["threshold"])) ** 2 - 1 / (1 + p["slope"] * np.abs(a["V"] - p["threshold"])) ** 2)
+        for name, array in out.items()}),
+    ("backward", "the surrogate is 0 more than 0.5 from the threshold", lambda out, a, p: Reference().call("backward", a | {
+        f"V{l}": np.where(np.abs(a[f"V{l}"] - np.array(theta)) > 0.5, 1e12, a[f"V{l}"]) for l, theta in enumerate(p["threshold"][:-1])}, p, {})),
+    ("cross_entropy", "labels one class too low", lambda out, a, p: Reference().call(
+        "cross_entropy", a | {"labels": (a["labels"] - 1) % a["m"].shape[1]}, p, {})),
+    ("loss_and_gradient", "the label of the sample before", lambda out, a, p: Reference().call(
+        "loss_and_gradient", a | {"labels": np.roll(a["labels"], 1)}, p, {})),
+    ("train", "noise added twice", lambda out, a, p: Reference().call("train", a | {"noise": 2 * a["noise"]}, p, {})),
+    ("burst", "of a neuron's spikes 1 count at most, with no derivative beyond", lambda out, a, p: {
+        "value": np.array(p["rho"] * np.mean(a["S"].sum(axis=0) > 0)),
+        "gS": np.where(a["S"].sum(axis=0) > 1, 0, out["gS"])}),
+    ("adam_step", "epsilon added before the correction of the bias", lambda out, a, p: out | {
+        "W_next": a["W"] - p["rate"] * out["mu_next"] / (1 - p["decay_first"] ** (p["step"] + 1))
+        * np.sqrt(1 - p["decay_second"] ** (p["step"] + 1)) / (np.sqrt(out["nu_next"]) + p["epsilon"])}),
+    ("clip_weights", "clipped from below only", lambda out, a, p: {"W_next": np.maximum(a["W"], -p["limit"])}),
+])
+def test_a_natural_mistake_has_a_name(op, text, spoil):
+    own = result(check(Subject(op=op, spoil=spoil), ops=(op,), shrink=False), op)
+    assert text in own.diagnosis.text
+
+
+def test_a_run_says_what_it_is_doing(capsys, monkeypatch):
+    said = []
+    check(TIE, ops=("decay", "lif_step"), note=said.append)
+    assert said == ["decay: cases", "decay: properties", "lif_step: cases", "lif_step: which convention or mistake explains 3 wrong answers",
+                    "lif_step: the smallest problem that is answered wrongly"]
+    tell("nobody reads this")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    tell("decay: cases")
+    assert capsys.readouterr().err == "\r\x1b[Kdecay: cases"
 
 
 def test_what_is_expected_to_fail_neither_hides_nor_blurs_another_mistake():
