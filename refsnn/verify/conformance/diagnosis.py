@@ -96,8 +96,8 @@ def explanation(op, answers, conventions):
 
 def distance(answer, wanted):
     """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
-    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape
-              else array for name, array in wanted.items()}
+    fits = {name: array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape for name, array in wanted.items()}
+    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if fits[name] else array for name, array in wanted.items()}
     # an explanation may be far from the expected values in size: the bound goes with it
     bounds = answer.case.wide_bounds
     allowed = {name: max(bounds[name].of(array), bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
@@ -238,12 +238,14 @@ def by_rounding(answers):
     largest = largest_error(answers)
     if largest is None or largest > ROUNDING[answers[0].case.dtype]:
         return None
-    return Diagnosis("rounding", f"rounding: all errors are below {largest:.1e} of the largest value, but above the bound of a vector, which is 8 times "
-                                 f"the worst that was measured among correct ways: {answers[0].message} ({answers[0].case.id})", {})
+    text = f"rounding: no error is above {largest:.1e} of the largest value; the bound of a vector, 8 times the worst that was measured, is less"
+    return Diagnosis("rounding", f"{text}: {answers[0].message} ({answers[0].case.id})", {})
 
 
 def by_digits(answers):
     """Errors that look like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
     largest = largest_error(answers)
     dtype = None if largest is None else "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
-    return dtype and Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})
+    if dtype is None:
+        return None
+    return Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})

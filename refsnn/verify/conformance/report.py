@@ -19,10 +19,10 @@ CHECKS = (CASE, *(own.name for own in PROPERTIES))
 def counts(own):
     """The cases and properties of an operation in words."""
     texts = []
-    for noun, those in (("case", [case for case in own.cases if not case.is_property]), ("property", [case for case in own.cases if case.is_property])):
-        wrong = sum(case.status in ("fail", "xpass") for case in those)
-        plural = noun if len(those) == 1 else {"case": "cases", "property": "properties"}[noun]
-        texts += [f"{wrong} of {len(those)} {plural}" if wrong else f"{len(those)} {plural}"] * bool(those)
+    for are_properties, one, many in ((False, "case", "cases"), (True, "property", "properties")):
+        those = [case for case in own.cases if case.is_property == are_properties]
+        wrong, noun = sum(case.status in ("fail", "xpass") for case in those), one if len(those) == 1 else many
+        texts += [f"{wrong} of {len(those)} {noun}" if wrong else f"{len(those)} {noun}"] * bool(those)
     for status, text in (("xfail", "fail as expected"), ("skipped", "skipped")):
         count = sum(case.status == status for case in own.cases)
         texts += [f"{count} {text}"] * bool(count)

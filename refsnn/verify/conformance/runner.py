@@ -11,7 +11,7 @@ import refsnn.errors
 from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, make_case, stored
 from refsnn.verify.conformance.compare import compare
-from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose
+from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose, distance
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.search import smallest_failure
 from refsnn.verify.conformance.subject import MUST_FAIL, HarnessError, ask, check_adapter
@@ -80,7 +80,7 @@ class Run:
 
 
 class Broken(Exception):
-    """The subject did not keep the rules of a call: kind and message."""
+    """The subject did not keep the rules of a call: kind, message, and what it returned, or None."""
 
 
 def answer(subject, op, inputs, params, conventions):
@@ -205,17 +205,18 @@ def case_result(id, kind, headroom, message, expected_failures):
 
 def smallest_wrong(subject, op, conventions, wrong):
     """(inputs, params) of the smallest problem that is answered wrongly: one of the cases, or one that is searched for."""
-    cases = sorted(((own.case.inputs, own.case.params) for own in wrong), key=size)
-    if any(own.kind == "dies" for own in wrong):
-        return cases[0]
+    died = next((own.case for own in wrong if own.kind == "dies"), None)
+    if died:
+        return died.inputs, died.params
 
     def fails(inputs, params):
         return put(subject, make_case(op, op, inputs, params, subject.dtype, conventions)).kind is not None
 
     found = smallest_failure(op, subject.dtype, conventions, fails)
-    # of the vectors, some are wrong by their own bounds only, and would pass when they are run again
-    case = next((pair for pair in cases if fails(*pair)), cases[0])
-    return min([case] + [found] * bool(found), key=size)
+    # an answer that only the bounds of a vector do not allow would pass when it is asked again
+    wrong_again = [own for own in wrong if own.kind != "value" or distance(own, own.case.expected) > 1]
+    cases = sorted(((own.case.inputs, own.case.params) for own in wrong_again or wrong), key=size)
+    return min(cases[:1] + [found] * bool(found), key=size)
 
 
 def size(problem):

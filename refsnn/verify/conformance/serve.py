@@ -60,7 +60,8 @@ def serve(place, lines, say):
 
 def main():
     """Serve the adapter that is named on the command line."""
-    # standard output is for answers: what the adapter, or a library of it, prints goes to standard error
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # standard input and output are for questions and answers: what the adapter, or a library of it, prints goes to standard error
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    serve(sys.argv[1], sys.stdin.buffer, lambda said: print(json.dumps(said), file=answers, flush=True))
+    serve(sys.argv[1], questions, lambda said: print(json.dumps(said), file=answers, flush=True))
