@@ -295,6 +295,11 @@ def check_outputs(op, outputs, inputs, params, dtype, sizes):
     check_arrays(op, "outputs", outputs, present, {name: contract[name] for name in present}, dtype, dict(sizes))
 
 
+def cast(inputs, dtype):
+    """Inputs with their float64 arrays in a dtype."""
+    return {name: array.astype(dtype) if array.dtype == float else array for name, array in inputs.items()}
+
+
 def missing_package(op):
     """The package that the reference needs for an operation and that is not installed here, or None."""
     return "scipy" if op == "exact_spikes" and find_spec("scipy") is None else None

@@ -260,7 +260,7 @@ def refusing(error):
     return subject
 
 
-@pytest.mark.parametrize("error", [ValueError("another length"), RuntimeError("sizes 2 and 3 do not match"), IndexError(3), ShapeError("the same class")])
+@pytest.mark.parametrize("error", [ValueError("another length"), RuntimeError("sizes do not match"), IndexError(3), ShapeError("the same class")])
 def test_a_wrong_input_may_be_refused_with_any_error(error):
     run = check(refusing(error), ops=("cross_entropy",))
     assert run.conforms and "cross_entropy/cross_entropy-201" in [case.id for case in result(run, "cross_entropy").cases if case.status == "pass"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from refsnn.errors import RangeError
 from refsnn.verify.conformance.byhand import BY_HAND
-from refsnn.verify.operations import OPERATIONS, Reference, conventions_for, expected, layers_of
+from refsnn.verify.operations import OPERATIONS, Reference, cast, conventions_for, expected, layers_of
 from refsnn.verify.problems import problem
 from refsnn.verify.vectors import read
 
@@ -108,7 +108,7 @@ def as_float64(inputs):
 
 def make_case(id, op, inputs, params, dtype, conventions, comment=""):
     """A Case with the reference's answer; inputs as float64, rounded to `dtype`."""
-    inputs = {name: array.astype(dtype).astype(float) if array.dtype == float else array for name, array in inputs.items()}
+    inputs = as_float64(cast(inputs, dtype))
     answer = reference().call(op, inputs, params, conventions)
     return Case(id, op, inputs, params, conventions, answer, bounds_of(op, params, dtype), comment, dtype)
 

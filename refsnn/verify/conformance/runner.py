@@ -15,7 +15,7 @@ from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose, dis
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.search import smallest_failure
 from refsnn.verify.conformance.subject import MUST_FAIL, HarnessError, ask, check_adapter
-from refsnn.verify.operations import OPERATIONS, check_inputs, check_outputs, missing_package
+from refsnn.verify.operations import OPERATIONS, cast, check_inputs, check_outputs, missing_package
 
 SOURCES = (by_hand, stored, generated)
 CASE = "case"                # the check of a saved problem that was answered wrongly; the others are names of properties
@@ -85,7 +85,7 @@ class Broken(Exception):
 
 def answer(subject, op, inputs, params, conventions):
     """The outputs of a call that keeps the contract; inputs in float64. Raises Broken."""
-    given = {name: array.astype(subject.dtype) if array.dtype == float else array for name, array in inputs.items()}
+    given = cast(inputs, subject.dtype)
     outputs, trouble = ask(subject, op, given, params, conventions)
     if trouble:
         raise Broken(*trouble, outputs)
@@ -114,8 +114,7 @@ def put(subject, case):
 
 def not_refused(subject, case):
     """How a subject takes a wrong input: a sentence; "" where it refuses it, with an error that is not named as another class of refsnn's."""
-    given = {name: array.astype(subject.dtype) if array.dtype == float else array for name, array in case.inputs.items()}
-    _, trouble = ask(subject, case.op, given, case.params, case.conventions)
+    _, trouble = ask(subject, case.op, cast(case.inputs, subject.dtype), case.params, case.conventions)
     if not trouble or trouble[0] != "raises":
         return f"it must be refused with {case.error} or the like, {'but ' + trouble[1] if trouble else 'and is answered'}: {case.comment}"
     named = set(re.findall(r"\w+", trouble[1])) & ERRORS
