@@ -23,6 +23,7 @@ from refsnn.verify.conformance.search import smallest_failure
 from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
 from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.scalar import ScalarLoops
+from refsnn.verify.scalar import network as scalar_network
 from refsnn.verify.vectors import read
 
 pytest.importorskip("scipy")                   # the reference in continuous time needs it
@@ -598,6 +599,29 @@ def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
     assert check(hidden, ops=("decay", "lif_step"), shrink=False).conforms
 
 
+def run_with_reset(a, p, amount):
+    """A free run that takes amount(theta) off in a reset."""
+    S, outputs, count = a["x"], {}, len(p["tau_mem"])
+    for l in range(count):
+        alpha, beta = (np.exp(-p["dt"] / np.array(p[tau][l])) for tau in ("tau_syn", "tau_mem"))
+        V = np.zeros((len(S), S.shape[1], a[f"W{l}"].shape[1]))
+        I, fired, theta = V[0], np.zeros_like(V), np.array(p["threshold"][l])
+        for t in range(len(V) - 1):
+            I = alpha * I + S[t] @ a[f"W{l}"] + (fired[t] @ a[f"R{l}"] if f"R{l}" in a else 0)
+            V[t + 1] = beta * V[t] + I - amount(theta) * fired[t]
+            fired[t + 1] = V[t + 1] > theta if l < count - 1 else 0
+        S = fired
+        outputs |= {f"V{l}": V, f"S{l}": S} if l < count - 1 else {f"V{l}": V + a.get("noise", 0)}
+    return outputs
+
+
+def mistaken_gradient(op, a, p):
+    """The gradient of plain Python whose surrogate has lost its absolute value."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scalar_network, "abs", lambda number: number, raising=False)
+        return {name: array for name, array in ScalarLoops().call(op, a, p, {}).items() if name != "loss"}
+
+
 @pytest.mark.parametrize(("op", "text", "spoil"), [
     ("lif_step", "the reset takes 1 off, whatever the threshold", lambda out, a, p: Reference().call(
         "lif_step", a | {"S": a["S"] / np.array(p["threshold"])}, p, {})),
@@ -605,6 +629,11 @@ def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
         name: array + np.where((a["S"] > 0) & p["spike_aware"], 0, 1) * (a["lam_S"] + (a["lam_I_next"] @ a["R"].T if "R" in a else 0)) * (
             1 / (1 + p["slope"] * (a["V"] - p["threshold"])) ** 2 - 1 / (1 + p["slope"] * np.abs(a["V"] - p["threshold"])) ** 2)
         for name, array in out.items()}),
+    ("forward", "the reset takes theta squared off", lambda out, a, p: run_with_reset(a, p, lambda theta: theta**2)),
+    ("forward", "the reset takes 1 off, whatever the threshold", lambda out, a, p: run_with_reset(a, p, lambda theta: 1.0)),
+    ("backward", "the absolute value left out of the surrogate", lambda out, a, p: mistaken_gradient("backward", a, p)),
+    ("loss_and_gradient_of_trace", "the absolute value left out of the surrogate", lambda out, a, p: {
+        "loss": out["loss"], **mistaken_gradient("loss_and_gradient_of_trace", a, p)}),
     ("backward", "the surrogate is 0 more than 0.5 from the threshold", lambda out, a, p: Reference().call("backward", a | {
         f"V{l}": np.where(np.abs(a[f"V{l}"] - np.array(theta)) > 0.5, 1e12, a[f"V{l}"]) for l, theta in enumerate(p["threshold"][:-1])}, p, {})),
     ("cross_entropy", "labels one class too low", lambda out, a, p: Reference().call(

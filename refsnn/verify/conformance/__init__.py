@@ -10,7 +10,7 @@ What an adapter is, and every operation, is in refsnn.verify.operations; the REA
     serve.py       such a program of an adapter in Python
     search.py      the smallest problem on which something fails
     properties.py  what holds without a reference
-    guesses.py     known mistakes, as changes of the question or the answer, or as other rules
+    guesses.py     known mistakes, as changes of the question or the answer; rules.py has those that are neither
     diagnosis.py   which convention or mistake explains a failure
     runner.py      level after level
     report.py      terminal, JSON, Markdown; saved problems

@@ -1,7 +1,7 @@
 """Why an operation fails: which convention, or which mistake, would make the reference give what the subject gives.
 
 An explanation must hold for every case of the operation that has an answer, those that passed included. The order: rounding, single conventions,
-NaN, the changes and rules of guesses.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
+NaN, the changes of guesses.py, rules.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
 """
 
 import itertools
@@ -12,7 +12,8 @@ import numpy as np
 from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import Case, reference
 from refsnn.verify.conformance.compare import compare, letters_of
-from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, OTHER_RULES, sizes_of
+from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
+from refsnn.verify.conformance.rules import OTHER_RULES
 from refsnn.verify.conventions import SWITCHES
 from refsnn.verify.operations import OPERATIONS
 

@@ -3,12 +3,11 @@ the change has found the mistake.
 
 CHANGED_QUESTIONS: (text, change(case) -> (inputs, params)), what the reference would have to be asked. CHANGED_ANSWERS: (text, change(name, array,
 letters) -> array), what would have to be done to an output; NaN stands for what the change leaves open. A change that does not apply changes nothing.
-OTHER_RULES: {operation: (text, rule(case) -> outputs)}, what neither of them reaches, with the expected outputs at hand; for the paper's conventions.
+What neither of them reaches is in rules.py.
 """
 
 import numpy as np
 
-from refsnn.spec.surrogate import superspike
 from refsnn.verify.conformance.compare import letters_of
 from refsnn.verify.operations import layers_of
 from refsnn.verify.reference import PATTERN
@@ -211,53 +210,6 @@ CHANGED_ANSWERS = (
     ("one step early", in_time(-1)),
     ("backwards in time", lambda name, array, letters: array[::-1] if letters[:1] in (["T"], ["steps"]) else array),
 )
-
-
-def adam_with(denominator):
-    """A rule of Adam, which divides by denominator(nu, share, epsilon); nu / share is the second mean, corrected."""
-    def rule(case):
-        p, n = case.params, case.params["step"] + 1
-        mu, share = case.expected["mu_next"] / (1 - p["decay_first"]**n), 1 - p["decay_second"]**n
-        return {"W_next": case.inputs["W"] - p["rate"] * mu / denominator(case.expected["nu_next"], share, p["epsilon"])}
-    return rule
-
-
-def signed_peak(V, theta, slope):
-    """SuperSpike without the absolute value."""
-    return 1 / (slope * (V - theta) + 1) ** 2
-
-
-def signed_adjoint(case):
-    """The step of the recursion with that peak."""
-    a, p = case.inputs, case.params
-    theta = np.asarray(p["threshold"])
-    lam_S = a["lam_S"] + (a["lam_I_next"] @ a["R"].T if "R" in a else 0)
-    more = (signed_peak(a["V"], theta, p["slope"]) - superspike(a["V"], theta, p["slope"])) * lam_S
-    if p["spike_aware"]:
-        more = np.where(a["S"] > 0, 0, more)
-    return {name: array + more for name, array in case.expected.items()}
-
-
-def capped(count):
-    """The burst regulariser of no more than so many spikes of a neuron, which has no derivative beyond."""
-    def rule(case):
-        n, rho = case.inputs["S"].sum(axis=0), case.params["rho"]
-        gS = np.where(n > count, 0, 2 * rho * n / n.size)
-        return {"value": rho * np.mean(np.minimum(n, count) ** 2), "gS": np.broadcast_to(gS, case.inputs["S"].shape)}
-    return rule
-
-
-OTHER_RULES = {
-    "adam_step": (("epsilon inside the root", adam_with(lambda nu, share, epsilon: np.sqrt(nu / share + epsilon))),
-                  ("epsilon added before the correction of the bias",
-                   adam_with(lambda nu, share, epsilon: (np.sqrt(nu) + epsilon) / np.sqrt(share)))),
-    "clip_weights": (("clipped from above only", lambda case: {"W_next": np.minimum(case.inputs["W"], case.params["limit"])}),
-                     ("clipped from below only", lambda case: {"W_next": np.maximum(case.inputs["W"], -case.params["limit"])})),
-    "surrogate": (("the absolute value left out", lambda case: {"sigma": signed_peak(
-        case.inputs["V"], case.params["threshold"], case.params["slope"])}),),
-    "adjoint_step": (("the absolute value left out of the surrogate", signed_adjoint),),
-    "burst": tuple((f"of a neuron's spikes {count} count at most, with no derivative beyond", capped(count)) for count in (1, 2, 3, 4, 5, 10)),
-}
 
 
 def sizes_of(case):
