@@ -32,10 +32,8 @@ def add_arguments(verb):
 def conformance(chosen):
     """Run the verb; the exit code."""
     check_number("--timeout", chosen.timeout, low=0, high=86400, strict=True)
-    for option, path in (("--json", chosen.json), ("--markdown", chosen.markdown)):
-        if path:
-            require_place(option, path, path.parent, path.is_dir())
-    require_place("--failures", chosen.failures, next(own for own in (chosen.failures, *chosen.failures.absolute().parents) if own.exists()), False)
+    if not chosen.replay:
+        require_places(chosen)
     expected = read_expected_failures(chosen.xfail) if chosen.xfail else ()
     with tempfile.TemporaryDirectory() as scratch, subject_of(chosen) as subject:
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)         # it would leave a folder in the current one
@@ -43,8 +41,10 @@ def conformance(chosen):
             return replay(subject, chosen.replay)
         if not subject.capabilities()["ops"]:
             raise RangeError(f"{subject.name} offers no operation")
-        run = check(subject, expected_failures=expected, note=tell)
-    tell("")
+        try:
+            run = check(subject, expected_failures=expected, note=tell)
+        finally:
+            tell("")
     print(terminal(run, save_failures(run, chosen.failures)))
     if chosen.json:
         write_atomically(chosen.json, as_json(run))
@@ -60,8 +60,17 @@ def subject_of(chosen):
     return Harness(words_of(chosen.adapter_cmd), f"the adapter command {chosen.adapter_cmd!r}", chosen.timeout)
 
 
+def require_places(chosen):
+    """Raise DataError unless what a run writes can be written: after it, it would be too late."""
+    for option, path in (("--json", chosen.json), ("--markdown", chosen.markdown)):
+        if path:
+            require_place(option, path, path.parent, path.is_dir())
+    existing = next(path for path in (chosen.failures, *chosen.failures.absolute().parents) if path.exists())
+    require_place("--failures", chosen.failures, existing, False)
+
+
 def require_place(option, path, folder, is_taken):
-    """Raise DataError unless `path` can be written in an existing `folder`: after the run it would be too late."""
+    """Raise DataError unless `path`, if it is not taken by a folder, can be written in an existing `folder`."""
     if is_taken or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise DataError(f"{option} {path}: {'it is a folder' if is_taken else f'{folder} is no folder in which files can be written'}")
 
