@@ -34,7 +34,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from refsnn.errors import DtypeError, RangeError, ShapeError, check_float_array, check_number
+from refsnn.errors import DtypeError, RangeError, RefsnnError, ShapeError, check_float_array, check_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,9 +235,11 @@ def zeros_of_flow(unit, I_exc, I_inh, horizon):
 
 
 def root(function, low, high):
-    """The zero of `function` in [low, high], where it changes its sign, to 4 roundings of s."""
-    from scipy.optimize import brentq
-
+    """The zero of `function` in [low, high], where it changes its sign, to 4 roundings of s. Raises RefsnnError where scipy is missing."""
+    try:
+        from scipy.optimize import brentq
+    except ImportError:
+        raise RefsnnError("exact spike times need scipy: pip install 'refsnn[fast]'") from None
     # no absolute tolerance: a crossing very soon after an event counts relative to that, not to a time constant
     return brentq(function, low, high, xtol=np.finfo(float).tiny, rtol=4 * np.finfo(float).eps, maxiter=10_000)
 

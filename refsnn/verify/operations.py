@@ -3,13 +3,14 @@
 A subject, in whatever language, is an adapter: an object with
 
     name, version, dtype           text; dtype is "float64" or "float32", the dtype of all its float arrays
-    capabilities()                 {"ops": [names], "conventions": {switch: value}, "skip": {name: reason}}
+    capabilities()                 {"ops": [names], "conventions": {switch: value}, "skip": {what: reason}}
     call(op, inputs, params, conventions) -> outputs
 
 ops are names of OPERATIONS. conventions, of refsnn.verify.conventions, only those where it is not the paper's: there as what it follows, in a
-call as what is asked for. inputs and outputs are dicts of arrays, params a dict of plain JSON values (numbers, text, booleans, lists). An
-adapter needs nothing of refsnn. Names, shapes and dtypes are those of the table; times are in seconds, membranes in units in which the
-nominal threshold is 1. Letters of shapes:
+call as what is asked for. What is skipped is an operation, a case (an id of the report), or "must-fail": wrong inputs, which are to be refused
+with any error; a subject that does not check its inputs skips them. inputs and outputs are dicts of arrays, params a dict of plain JSON values
+(numbers, text, booleans, lists). An adapter needs nothing of refsnn. Names, shapes and dtypes are those of the table; times are in seconds,
+membranes in units in which the nominal threshold is 1. Letters of shapes:
 
     T  time steps      B  batch      M  inputs       N  neurons of a layer, N0, N1, .. by layer       K  classes, the last of them
     E  events          P  points     H, H2  the two sides of an image
@@ -23,6 +24,7 @@ operation presumes those of `requires`: where they fail, its own failure says no
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -245,12 +247,12 @@ def check_kind(op, name, given, kind):
         raise DtypeError(f"{op}: param {name} is {describe(given)}; it must be {'a number, or a list of numbers' if kind == 'per neuron' else kind}")
 
 
-def check_names(what, given, required, allowed):
-    """Raise unless `given` is a dict with all required names, and no others than those allowed."""
+def check_names(what, given, required, allowed, verb="lack"):
+    """Raise unless `given` is a dict with all required names, and no others than those allowed; verb: "lacks" where `what` is one thing."""
     check_type(what, given, dict)
     missing, unknown = [name for name in required if name not in given], [name for name in given if name not in allowed]
     if missing or unknown:
-        lacking, too_many = f"lack {', '.join(missing)}", f"must not hold {', '.join(map(str, unknown))}"
+        lacking, too_many = f"{verb} {', '.join(missing)}", f"must not hold {', '.join(map(str, unknown))}"
         raise RangeError(f"{what} " + " and ".join([lacking] * bool(missing) + [too_many] * bool(unknown)))
 
 
@@ -293,18 +295,14 @@ def check_outputs(op, outputs, inputs, params, dtype, sizes):
     check_arrays(op, "outputs", outputs, present, {name: contract[name] for name in present}, dtype, dict(sizes))
 
 
-def check_adapter(adapter):
-    """Raise unless an object has what the head of this file asks of an adapter. Raises DtypeError, RangeError."""
-    for name in ("name", "version", "dtype", "capabilities", "call"):
-        if not hasattr(adapter, name):
-            raise DtypeError(f"the adapter has no {name}; it needs name, version, dtype, capabilities() and call()")
-    check_choice("the adapter's dtype", adapter.dtype, ("float64", "float32"))
-    said = adapter.capabilities()
-    check_names("the capabilities", said, ("ops", "conventions", "skip"), ("ops", "conventions", "skip"))
-    for op in said["ops"]:
-        check_choice("an operation of the capabilities", op, tuple(OPERATIONS))
-    check_names("the conventions of the capabilities", said["conventions"], (), Conventions.__dataclass_fields__)
-    Conventions(**said["conventions"])
+def cast(inputs, dtype):
+    """Inputs with their float64 arrays in a dtype."""
+    return {name: array.astype(dtype) if array.dtype == float else array for name, array in inputs.items()}
+
+
+def missing_package(op):
+    """The package that the reference needs for an operation and that is not installed here, or None."""
+    return "scipy" if op == "exact_spikes" and find_spec("scipy") is None else None
 
 
 def checked_call(adapter, op, inputs, params, conventions):

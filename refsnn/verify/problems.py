@@ -8,7 +8,7 @@ problem is small: the reference needs a millisecond, plain Python a few. refsnn.
 import numpy as np
 
 from refsnn.errors import check_choice
-from refsnn.verify.operations import OPERATIONS
+from refsnn.verify.operations import OPERATIONS, cast
 from refsnn.verify.reference import PATTERN
 
 DT = 1.7e-6
@@ -23,7 +23,7 @@ def problem(op, rng, dtype="float64"):
     """
     check_choice("op", op, tuple(OPERATIONS))
     inputs, params = MAKERS.get(op, elementwise)(op, rng)
-    return {name: array.astype(dtype) if array.dtype == float else array for name, array in inputs.items()}, params
+    return cast(inputs, dtype), params
 
 
 def one_of(rng, *choices):

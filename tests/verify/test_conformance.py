@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from refsnn.__main__ import main
-from refsnn.errors import DataError, RangeError
+from refsnn.errors import DataError, DtypeError, RangeError, RefsnnError, ShapeError
 from refsnn.verify.conformance import search
 from refsnn.verify.conformance.byhand import BY_HAND
-from refsnn.verify.conformance.cases import Bound, Case, by_hand, bounds_of, generated, make_case, settled
+from refsnn.verify.conformance.cases import Bound, Case, UlpBound, by_hand, bounds_of, generated, make_case, settled, stored
+from refsnn.verify.conformance.command import tell
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.examples.minimal import Minimal
 from refsnn.verify.conformance.properties import PROPERTIES
@@ -22,6 +23,8 @@ from refsnn.verify.conformance.search import smallest_failure
 from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
 from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.scalar import ScalarLoops
+from refsnn.verify.scalar import network as scalar_network
+from refsnn.verify.vectors import read
 
 pytest.importorskip("scipy")                   # the reference in continuous time needs it
 
@@ -46,20 +49,33 @@ def result(run, op):
     return next(own for own in run.operations if own.op == op)
 
 
+def is_vector(id):
+    return id.split("/")[1].startswith(id.split("/")[0])
+
+
+MUST_BE_REFUSED = {f"{case.op}/{case.id}" for case in read() if case.error}
+
+
 def spiking_at_ties(outputs, inputs, params):
     return outputs | {"S_next": (outputs["V_next"] >= params["threshold"]).astype(float)}
 
 
 TIE = Subject(op="lif_step", spoil=spiking_at_ties)
+TIES = [case.id for case in by_hand("lif_step", "float64", {}) + stored("lif_step", "float64", {})
+        if (case.expected["V_next"] == case.params["threshold"]).any()]
 
 
 @pytest.mark.parametrize("subject", [Reference(), Reference("float32"), ScalarLoops()], ids=["float64", "float32", "plain Python"])
 def test_correct_adapters_pass_far_within_the_bounds(subject):
     run = check(subject)
     assert run.conforms and {own.status for own in run.operations} == {"pass"}
-    assert all(case.status == "pass" for own in run.operations for case in own.cases)
+    skipped = {case.id for own in run.operations for case in own.cases if case.status == "skipped"}
+    assert all(case.status == "pass" or case.id in skipped for own in run.operations for case in own.cases)
+    assert skipped == (MUST_BE_REFUSED if subject.name == "plain Python" else set())
     # measured, and other platforms sum in other orders: a tenth of the bound is to be left
-    assert max(own.headroom for own in run.operations) < 0.1
+    assert max((case.headroom for own in run.operations for case in own.cases if case.headroom and not is_vector(case.id)), default=0) < 0.1
+    # 8 times the worst that was measured, on this machine or another one: a half is left for one that was not
+    assert max((case.headroom for own in run.operations for case in own.cases if case.headroom and is_vector(case.id)), default=0) < 0.5
 
 
 @pytest.mark.long
@@ -92,18 +108,42 @@ def test_an_operation_waits_through_those_that_are_not_offered():
 
 
 def test_operations_that_are_not_offered_or_skipped_do_not_count():
-    run = check(Subject(ops=["decay", "lif_step"], skip={"lif_step": "not done yet", "decay/first": "too easy", "decay/3": "why not"}))
+    run = check(Subject(ops=["decay", "lif_step"], skip={"lif_step": "not done yet", "lif_step/tie": "nor this", "forward/tie": "nor this",
+                                                         "decay/first": "too easy", "decay/3": "why not"}))
     assert run.conforms and result(run, "lif_step").status == "skipped"
     assert [case.status for case in result(run, "decay").cases[:3]] == ["skipped", "skipped", "pass"]
     assert "not done yet" in terminal(run, {}) and "2 skipped" in terminal(run, {})
-    with pytest.raises(RangeError, match="skip is 'fly'"):
-        check(Subject(skip={"fly": "no such operation"}))
+
+
+@pytest.mark.parametrize(("said", "error", "message"), [
+    ({"skip": {"fly": "no such operation"}}, RangeError, "skip is 'fly'"),
+    ({"skip": {"decay/first": ""}}, RangeError, "skip decay/first, and the reason is ''; it must be a text"),
+    ({"skip": {"must-fail": True}}, RangeError, "skip must-fail, and the reason is True"),
+    ({"skip": ["decay"]}, DtypeError, "skip of the capabilities is list"),
+    ({"ops": None}, DtypeError, "ops of the capabilities is NoneType None; it must be a list of names"),
+])
+def test_capabilities_that_say_nothing_sensible_are_refused(said, error, message):
+    with pytest.raises(error, match=message):
+        check(Subject(**said))
+
+
+def test_a_skipped_case_that_does_not_exist_fails():
+    run = check(Subject(skip={"decay/tie": "no such case", "li_step/linear": "a property"}), ops=("decay", "li_step"))
+    assert not run.conforms and run.stale == ["decay/tie"]
+    assert "decay/tie  is skipped, or in the xfail file, and there is no such case" in terminal(run, {})
+
+
+@pytest.mark.parametrize("skipped", [["decay"], [case.id for source in (by_hand, stored, generated) for case in source("decay", "float64", {})]])
+def test_where_nothing_is_tested_nothing_conforms(skipped):
+    run = check(Subject(skip=dict.fromkeys(skipped, "no time")), ops=("decay",))
+    assert not run.conforms and result(run, "decay").status == "skipped"
+    assert "does not conform: 1 skipped, and nothing was found right" in terminal(run, {})
 
 
 def test_expected_failures_do_not_count_and_do_not_block():
-    run = check(TIE, ops=("lif_step", "forward"), expected_failures=["lif_step/tie"])
+    run = check(TIE, ops=("lif_step", "forward"), expected_failures=TIES)
     assert run.conforms and result(run, "forward").status == "pass"
-    assert "1 fail as expected" in terminal(run, {})
+    assert f"{len(TIES)} fail as expected" in terminal(run, {})
 
 
 def test_an_expected_failure_that_passes_or_does_not_exist_fails():
@@ -116,17 +156,20 @@ def test_an_expected_failure_that_passes_or_does_not_exist_fails():
 
 def test_xfail_files_hold_ids_and_reasons(tmp_path):
     path = tmp_path / "xfail"
-    path.write_text("# ours\nlif_step/tie   # we spike\n\nforward/3\n")
+    path.write_text("# ours\nlif_step/tie   # we spike\n\nforward/3#why not\n")
     assert read_expected_failures(path) == ["lif_step/tie", "forward/3"]
-    path.write_text("a\na # again\n")
-    with pytest.raises(RangeError, match="a is there twice"):
-        read_expected_failures(path)
+    for text, message in (("a # once\na # again\n", "a is there twice"), ("a\n", "a has no reason"), ("a #  \n", "a has no reason")):
+        path.write_text(text)
+        with pytest.raises(RangeError, match=message):
+            read_expected_failures(path)
 
 
 # what a call may not do
 
 @pytest.mark.parametrize(("spoil", "kind", "text"), [
-    (lambda outputs, inputs, params: None, "contract", "outputs is NoneType"),
+    (lambda outputs, inputs, params: None, "contract", "outputs are NoneType None; they must be a dict of arrays"),
+    (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].astype(object)}, "contract", "V_next has dtype object; it must be one of"),
+    (lambda outputs, inputs, params: outputs | {"V_next": np.array([[None]])}, "contract", "V_next has dtype object"),
     (lambda outputs, inputs, params: {}, "contract", "lack I_next, V_next, S_next"),
     (lambda outputs, inputs, params: outputs | {"V_next": outputs["V_next"].astype(np.float32)}, "mistake",
      "float32 inside, or a constant with few digits: all errors are below 3.0e-08"),
@@ -144,8 +187,9 @@ def test_a_call_that_breaks_the_rules_is_told_so(spoil, kind, text):
 
 
 def test_a_numpy_scalar_is_an_array_without_axes():
-    subject = Subject(op="weight_decay", spoil=lambda outputs, inputs, params: outputs | {"value": np.float64(outputs["value"])})
-    assert check(subject, ops=("weight_decay",)).conforms
+    for dtype, kind in (("float64", np.float64), ("float64", float), ("float32", np.float32), ("float32", float)):
+        subject = Subject(dtype, "weight_decay", lambda outputs, inputs, params, kind=kind: outputs | {"value": kind(outputs["value"])})
+        assert check(subject, ops=("weight_decay",)).conforms
 
 
 def test_arrays_that_come_back_in_a_buffer_that_is_used_again_are_fine():
@@ -161,7 +205,83 @@ def test_arrays_that_come_back_in_a_buffer_that_is_used_again_are_fine():
     assert check(Subject(op="li_step", spoil=reusing), ops=("li_step",)).conforms
 
 
+def test_state_is_seen_through_a_buffer_that_is_used_again():
+    buffer, calls = {}, []
+
+    def counting(outputs, inputs, params):
+        calls.append(1)
+        kept = buffer.setdefault(outputs["V_next"].shape, outputs["V_next"])
+        kept[:] = outputs["V_next"] + len(calls)
+        return outputs | {"V_next": kept}
+
+    own = result(check(Subject(op="li_step", spoil=counting), ops=("li_step",), shrink=False), "li_step")
+    assert own.diagnosis.kind == "unsteady"
+
+
 # cases
+
+def test_the_golden_vectors_are_asked_with_their_own_bounds():
+    by_id = {f"{case.op}/{case.id}": case for case in read()}
+    asked = {case.id: case for op in OPERATIONS for case in stored(op, "float64", {})}
+    assert asked.keys() == {id for id, case in by_id.items() if not case.conventions}
+    assert asked["forward/forward-010"].bounds["V0"] == Bound(by_id["forward/forward-010"].tolerance["V0"]["float64"])
+    assert asked["forward/forward-010"].bounds["S0"] == Bound(0)
+    assert asked["decay/decay-001"].bounds["alpha"] == UlpBound(by_id["decay/decay-001"].tolerance["alpha"]["float64"], "float64")
+    narrow = {case.id for op in OPERATIONS for case in stored(op, "float32", {})}
+    assert narrow == {id for id in asked if all(own["float32"] is not None for own in by_id[id].tolerance.values())}
+    old = [case.id for case in stored("lif_step", "float64", {"current": "old", "weight_rounding": "zero"})]
+    assert old == ["lif_step/lif_step-102"]                                # whatever the subject says of switches that the step does not obey
+
+
+def test_a_bound_in_units_in_the_last_place_is_one_of_every_number():
+    assert UlpBound(4, "float64").of(np.array([1.0, -2.0**10, np.inf])).tolist() == [2.0**-50, 2.0**-40, 4 * 5e-324]
+    assert UlpBound(4, "float32").of(np.array([1.0])) == 2.0**-21
+
+
+def test_what_only_a_vector_sees_is_called_rounding_and_not_a_mistake():
+    # 1e-14 of the largest value: 100 times less than the cases of the reference allow, 5 times more than the vectors do
+    subject = Subject(op="burst", spoil=lambda outputs, inputs, params: outputs | {"gS": outputs["gS"] * (1 + 1e-14)})
+    own = result(check(subject, ops=("burst",), shrink=False), "burst")
+    assert own.status == "fail" and all(is_vector(case.id) for case in own.cases if case.status == "fail")
+    assert own.diagnosis.text.startswith("rounding: no error is above 1.0e-14")
+
+
+def refusing(error):
+    """The reference, but its refusals are other errors, or answers where `error` is None."""
+    def call(op, inputs, params, conventions):
+        try:
+            return Reference().call(op, inputs, params, conventions)
+        except RefsnnError:
+            if error is None:
+                return {"loss": np.array(0.0), "dm": np.zeros_like(inputs["m"])}
+            raise error from None
+
+    subject = Subject()
+    subject.call = call
+    return subject
+
+
+@pytest.mark.parametrize("error", [ValueError("another length"), RuntimeError("sizes do not match"), IndexError(3), ShapeError("the same class")])
+def test_a_wrong_input_may_be_refused_with_any_error(error):
+    run = check(refusing(error), ops=("cross_entropy",))
+    assert run.conforms and "cross_entropy/cross_entropy-201" in [case.id for case in result(run, "cross_entropy").cases if case.status == "pass"]
+
+
+@pytest.mark.parametrize(("error", "message"), [
+    (RangeError("too few"), "it must be refused with ShapeError, but it raises RangeError: too few: A label too few."),
+    (None, "it must be refused with ShapeError or the like, and is answered: A label too few."),
+])
+def test_a_wrong_input_that_is_answered_or_refused_by_another_class_fails(error, message):
+    own = result(check(refusing(error), ops=("cross_entropy",)), "cross_entropy")
+    assert own.status == "fail" and own.diagnosis.kind == "accepts" and not own.saved
+    assert own.diagnosis.text.startswith(message) and 'skip "must-fail"' in own.diagnosis.text
+
+
+def test_who_does_not_check_inputs_can_say_so():
+    subject = refusing(None)
+    subject.said = {"skip": {"must-fail": "inputs are not checked"}}
+    assert check(subject, ops=("cross_entropy",)).conforms
+
 
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_every_operation_has_first_cases_and_random_ones(op):
@@ -213,12 +333,10 @@ def test_another_source_of_cases_can_be_plugged_in():
     assert result(run, "decay").cases[0].id == "decay/stored" and not run.conforms
 
 
-def test_what_the_reference_cannot_do_without_scipy_is_skipped():
-    def without_scipy(op, dtype, conventions):
-        raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
-
-    run = check(Reference(), sources=(without_scipy,), ops=("exact_spikes",))
-    assert run.conforms and (run.operations[0].status, run.operations[0].reason) == ("skipped", "the reference needs scipy")
+def test_what_the_reference_cannot_do_without_scipy_is_skipped(monkeypatch):
+    monkeypatch.setattr("refsnn.verify.operations.find_spec", lambda name: None)
+    run = check(Reference(), ops=("decay", "exact_spikes"))
+    assert run.conforms and (run.operations[1].status, run.operations[1].reason) == ("skipped", "the reference needs scipy")
 
 
 # comparing
@@ -287,9 +405,9 @@ def test_failures_are_saved_and_can_be_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "PATIENCE", 60.0)                          # on a busy machine, too
     run = check(Subject(op="forward", spoil=looking_ahead), ops=("lif_step", "forward"))
     saved = save_failures(run, tmp_path / "new")
-    assert [path.name for path in saved["forward"]] == ["forward-agrees.json"]
+    assert [path.name for path in saved["forward"]] == ["forward-case.json"]
     check_, op, inputs, params, conventions = load_failure(saved["forward"][0])
-    assert (check_, op, conventions) == ("agrees", "forward", {}) and sum(array.size for array in inputs.values()) <= 6
+    assert (check_, op, conventions) == ("case", "forward", {}) and sum(array.size for array in inputs.values()) <= 6
     again = make_case("again", op, inputs, params, "float64", {})
     assert all((again.inputs[name] == array).all() for name, array in inputs.items())
     assert not save_failures(check(Minimal()), tmp_path / "none") and not (tmp_path / "none").exists()
@@ -299,11 +417,11 @@ def test_failures_are_saved_and_can_be_run_again(tmp_path, monkeypatch):
     (lambda text: text[:50], DataError, "this is not JSON"),
     (lambda text: "[]", DataError, "this is not a JSON object"),
     (lambda text: text.replace('"format": 1', '"format": 2'), DataError, "has format 2; it must be 1"),
-    (lambda text: text.replace('"agrees"', '"rhymes"'), RangeError, "check is 'rhymes'"),
+    (lambda text: text.replace('"check": "case"', '"check": "rhymes"'), RangeError, "check is 'rhymes'"),
     (lambda text: text.replace('"lif_step"', '"fly"'), RangeError, "op is 'fly'"),
     (lambda text: text.replace('"drive"', '"drift"'), RangeError, "must not hold drift"),
     (lambda text: text.replace('"float64"', '"float16"'), DataError, "dtype str 'float16'"),
-    (lambda text: text.replace('"check"', '"czech"'), RangeError, "lack check"),
+    (lambda text: text.replace('"check"', '"czech"'), RangeError, "lacks check"),
 ])
 def test_a_damaged_problem_is_refused(change, error, message, tmp_path):
     path = save_failures(check(TIE, ops=("lif_step",)), tmp_path)["lif_step"][0]
@@ -353,12 +471,44 @@ def test_the_command_checks_an_adapter_of_the_current_folder_and_writes_reports(
     command(*who, "--json", "report.json", "--markdown", "report.md", code=1)
     assert "diagnosis  tie = 'spike'" in capsys.readouterr().out
     assert json.loads(Path("report.json").read_text())["subject"]["name"] == "minimal" and "FAIL" in Path("report.md").read_text()
-    command(*who, "--replay", "conformance-failures/lif_step-agrees.json", code=1)
-    assert "S_next at sample 0, neuron 1 is 1 where 0 is expected" in capsys.readouterr().out
-    command("--adapter", "refsnn.verify.conformance.examples.minimal:adapter", "--replay", "conformance-failures/lif_step-agrees.json", code=0)
+    command(*who, "--replay", "conformance-failures/lif_step-case.json", code=1)
+    assert "lif_step, case: S_next at sample 0, neuron" in capsys.readouterr().out
+    command("--adapter", "refsnn.verify.conformance.examples.minimal:adapter", "--replay", "conformance-failures/lif_step-case.json", code=0)
     assert "passes" in capsys.readouterr().out
-    Path("xfail").write_text("lif_step/tie  # on purpose\n")
+    Path("xfail").write_text("".join(f"{id}  # on purpose\n" for id in TIES))
     command(*who, "--xfail", "xfail", code=0)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [("os._exit(0)", "it ended, with exit code 0"), ("time.sleep(600)", "no answer within 5 s")])
+def test_an_adapter_that_ends_its_process_or_hangs_is_found(wrong, message, folder, capsys):
+    (folder / "fatal.py").write_text("import os, time\nfrom refsnn.verify.conformance.examples.minimal import Minimal\n"
+                                     f"class Fatal(Minimal):\n    def call(self, *given):\n        {wrong}\nadapter = Fatal()\n")
+    command("--adapter", "fatal:adapter", "--timeout", "5", code=1)
+    assert f"diagnosis  {message} (surrogate/first)" in capsys.readouterr().out
+
+
+def test_what_an_adapter_prints_is_not_taken_for_an_answer(folder, capsys):
+    (folder / "talking.py").write_text("import os\nfrom refsnn.verify.conformance.examples.minimal import Minimal\nprint('hello')\n"
+                                       "class Talking(Minimal):\n    def call(self, *given):\n        print('here')\n"
+                                       "        os.write(1, b'from C')\n        return super().call(*given)\nadapter = Talking()\n")
+    command("--adapter", "talking:adapter", code=0)
+
+
+@pytest.mark.parametrize(("body", "kind", "message"), [
+    ("inputs['V'] *= 2", "mutates", "it raises ValueError: output array is read-only"),
+    ("params.clear(); return {}", "mutates", "it changes its params"),
+    ("return {'I_next': [1.0]}", "contract", "lif_step: I_next is list [1.0]; it must be an array"),
+    ("return [1]", "contract", "lif_step: the outputs are list [1]; they must be a dict of arrays"),
+    ("return {'I_next': inputs['I'].astype(object)}", "contract", "lif_step: I_next has dtype object"),
+    ("return 1 / 0", "raises", "it raises ZeroDivisionError: division by zero"),
+])
+def test_what_an_adapter_in_its_own_process_does_wrong_has_its_name(body, kind, message, folder, capsys):
+    (folder / "wrong.py").write_text("from refsnn.verify.conformance.examples.minimal import Minimal\nclass Wrong(Minimal):\n"
+                                     "    def capabilities(self):\n        return super().capabilities() | {'ops': ['lif_step']}\n"
+                                     f"    def call(self, op, inputs, params, conventions):\n        {body}\nadapter = Wrong()\n")
+    command("--adapter", "wrong:adapter", "--json", "report.json", code=1)
+    diagnosis = json.loads(Path("report.json").read_text())["operations"][6]["diagnosis"]
+    assert diagnosis["kind"] == kind and diagnosis["text"].startswith(message)
 
 
 def test_a_property_that_failed_can_be_run_again(folder, capsys):
@@ -386,22 +536,22 @@ def test_a_property_that_failed_can_be_run_again(folder, capsys):
 ])
 def test_an_adapter_that_cannot_be_used_is_one_line_and_exit_code_2(code, place, message, folder, capsys):
     (folder / "broken_adapter.py").write_text(code)
-    sys.modules.pop("broken_adapter", None)
-    sys.dont_write_bytecode, kept = True, sys.dont_write_bytecode          # files of the same second would be taken for each other
-    try:
-        command("--adapter", place, code=2)
-    finally:
-        sys.dont_write_bytecode = kept
+    command("--adapter", place, code=2)
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 
 
-def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys):
+def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys, monkeypatch):
     minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
-    for arguments in ((*minimal, "--xfail", "nowhere"), (*minimal, "--replay", "nowhere"), (*minimal, "--timeout", "0"),
-                      (*minimal, "--timeout", "nan")):
-        command(*arguments, code=2)
-        assert capsys.readouterr().err.count("\n") == 1
+    (folder / "taken").write_text("")
+    for arguments, text in ((("--xfail", "nowhere"), "nowhere"), (("--replay", "nowhere"), "nowhere"), (("--timeout", "0"), "--timeout is 0"),
+                            (("--timeout", "nan"), "--timeout is nan"), (("--json", "nowhere/r.json"), "--json nowhere/r.json: nowhere is no folder"),
+                            (("--json", "."), "--json .: it is a folder"), (("--markdown", "taken/r.md"), "taken is no folder"),
+                            (("--failures", "taken"), "taken is no folder"), (("--failures", "taken/deeper"), "--failures taken/deeper: ")):
+        monkeypatch.setattr("refsnn.verify.conformance.command.check", pytest.fail)                # before the run, not after it
+        command(*minimal, *arguments, code=2)
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and text in error
     with pytest.raises(SystemExit, match="2"):
         main(["conformance"])
 
@@ -449,9 +599,75 @@ def test_conventions_that_a_diagnosis_names_make_the_subject_conform():
     assert check(hidden, ops=("decay", "lif_step"), shrink=False).conforms
 
 
+def run_with_reset(a, p, amount):
+    """A free run that takes amount(theta) off in a reset."""
+    S, outputs, count = a["x"], {}, len(p["tau_mem"])
+    for l in range(count):
+        alpha, beta = (np.exp(-p["dt"] / np.array(p[tau][l])) for tau in ("tau_syn", "tau_mem"))
+        V = np.zeros((len(S), S.shape[1], a[f"W{l}"].shape[1]))
+        I, fired, theta = V[0], np.zeros_like(V), np.array(p["threshold"][l])
+        for t in range(len(V) - 1):
+            I = alpha * I + S[t] @ a[f"W{l}"] + (fired[t] @ a[f"R{l}"] if f"R{l}" in a else 0)
+            V[t + 1] = beta * V[t] + I - amount(theta) * fired[t]
+            fired[t + 1] = V[t + 1] > theta if l < count - 1 else 0
+        S = fired
+        outputs |= {f"V{l}": V, f"S{l}": S} if l < count - 1 else {f"V{l}": V + a.get("noise", 0)}
+    return outputs
+
+
+def mistaken_gradient(op, a, p):
+    """The gradient of plain Python whose surrogate has lost its absolute value."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scalar_network, "abs", lambda number: number, raising=False)
+        return {name: array for name, array in ScalarLoops().call(op, a, p, {}).items() if name != "loss"}
+
+
+@pytest.mark.parametrize(("op", "text", "spoil"), [
+    ("lif_step", "the reset takes 1 off, whatever the threshold", lambda out, a, p: Reference().call(
+        "lif_step", a | {"S": a["S"] / np.array(p["threshold"])}, p, {})),
+    ("adjoint_step", "the absolute value left out of the surrogate", lambda out, a, p: {
+        name: array + np.where((a["S"] > 0) & p["spike_aware"], 0, 1) * (a["lam_S"] + (a["lam_I_next"] @ a["R"].T if "R" in a else 0)) * (
+            1 / (1 + p["slope"] * (a["V"] - p["threshold"])) ** 2 - 1 / (1 + p["slope"] * np.abs(a["V"] - p["threshold"])) ** 2)
+        for name, array in out.items()}),
+    ("forward", "the reset takes theta squared off", lambda out, a, p: run_with_reset(a, p, lambda theta: theta**2)),
+    ("forward", "the reset takes 1 off, whatever the threshold", lambda out, a, p: run_with_reset(a, p, lambda theta: 1.0)),
+    ("backward", "the absolute value left out of the surrogate", lambda out, a, p: mistaken_gradient("backward", a, p)),
+    ("loss_and_gradient_of_trace", "the absolute value left out of the surrogate", lambda out, a, p: {
+        "loss": out["loss"], **mistaken_gradient("loss_and_gradient_of_trace", a, p)}),
+    ("backward", "the surrogate is 0 more than 0.5 from the threshold", lambda out, a, p: Reference().call("backward", a | {
+        f"V{l}": np.where(np.abs(a[f"V{l}"] - np.array(theta)) > 0.5, 1e12, a[f"V{l}"]) for l, theta in enumerate(p["threshold"][:-1])}, p, {})),
+    ("cross_entropy", "labels one class too low", lambda out, a, p: Reference().call(
+        "cross_entropy", a | {"labels": (a["labels"] - 1) % a["m"].shape[1]}, p, {})),
+    ("loss_and_gradient", "the label of the sample before", lambda out, a, p: Reference().call(
+        "loss_and_gradient", a | {"labels": np.roll(a["labels"], 1)}, p, {})),
+    ("train", "noise added twice", lambda out, a, p: Reference().call("train", a | {"noise": 2 * a["noise"]}, p, {})),
+    ("burst", "of a neuron's spikes 1 count at most, with no derivative beyond", lambda out, a, p: {
+        "value": np.array(p["rho"] * np.mean(a["S"].sum(axis=0) > 0)),
+        "gS": np.where(a["S"].sum(axis=0) > 1, 0, out["gS"])}),
+    ("adam_step", "epsilon added before the correction of the bias", lambda out, a, p: out | {
+        "W_next": a["W"] - p["rate"] * out["mu_next"] / (1 - p["decay_first"] ** (p["step"] + 1))
+        * np.sqrt(1 - p["decay_second"] ** (p["step"] + 1)) / (np.sqrt(out["nu_next"]) + p["epsilon"])}),
+    ("clip_weights", "clipped from below only", lambda out, a, p: {"W_next": np.maximum(a["W"], -p["limit"])}),
+])
+def test_a_natural_mistake_has_a_name(op, text, spoil):
+    own = result(check(Subject(op=op, spoil=spoil), ops=(op,), shrink=False), op)
+    assert text in own.diagnosis.text
+
+
+def test_a_run_says_what_it_is_doing(capsys, monkeypatch):
+    said = []
+    check(TIE, ops=("decay", "lif_step"), note=said.append)
+    assert said == ["decay: cases", "decay: properties", "lif_step: cases", "lif_step: which convention or mistake explains 3 wrong answers",
+                    "lif_step: the smallest problem that is answered wrongly"]
+    tell("nobody reads this")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    tell("decay: cases")
+    assert capsys.readouterr().err == "\r\x1b[Kdecay: cases"
+
+
 def test_what_is_expected_to_fail_neither_hides_nor_blurs_another_mistake():
     def twice(outputs, inputs, params):
         return outputs | spiking_at_ties(outputs, inputs, params) | {"I_next": outputs["I_next"] * 2}
 
-    own = result(check(Subject(op="lif_step", spoil=twice), ops=("lif_step",), expected_failures=["lif_step/tie"], shrink=False), "lif_step")
-    assert own.diagnosis.text.startswith("I_next: times 2: explains all 12 cases")
+    own = result(check(Subject(op="lif_step", spoil=twice), ops=("lif_step",), expected_failures=TIES, shrink=False), "lif_step")
+    assert own.diagnosis.text.startswith("I_next: times 2: explains all")

@@ -5,6 +5,7 @@ Most tests count time in units of the time constants (about 1 s): nothing in the
 
 import doctest
 import itertools
+import sys
 from dataclasses import replace
 from decimal import Decimal, localcontext
 
@@ -16,7 +17,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import lambertw
 
 import refsnn.verify.exact as exact
-from refsnn import DtypeError, NeuronParameters, RangeError, ShapeError
+from refsnn import DtypeError, NeuronParameters, RangeError, RefsnnError, ShapeError
 from refsnn.spec.neuron import run_readout
 from refsnn.verify.exact import Neurons, first_crossing, response, simulate
 
@@ -187,6 +188,12 @@ def test_time_constants_far_apart_overflow_nothing():
 def test_without_input_the_membrane_crosses_after_a_logarithm():
     spikes = simulate(replace(PLAIN, tau_mem=3.0, leak=1.5, reset=-1.0), *NOTHING, 4.0, start=0.0)
     np.testing.assert_allclose(spikes.times, [3 * np.log(1.5 / 0.5)], rtol=4 * EPS)
+
+
+def test_without_scipy_it_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    with pytest.raises(RefsnnError, match=r"exact spike times need scipy: pip install 'refsnn\[fast\]'"):
+        simulate(Neurons(1.0, 1.0, 1.0, leak=2.0), np.zeros((1, 1)), ((), ()), 2.0, start=0.0)
 
 
 def test_a_crossing_very_soon_is_right_relative_to_its_own_time():

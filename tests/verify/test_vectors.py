@@ -9,7 +9,7 @@ import pytest
 
 from refsnn.errors import RangeError
 from refsnn.verify.conventions import SWITCHES
-from refsnn.verify.operations import OPERATIONS, Reference, conventions_for
+from refsnn.verify.operations import OPERATIONS, Reference, cast, conventions_for
 from refsnn.verify.vectors import DATA, check, read
 from refsnn.verify.vectors import collection as collection_module
 from refsnn.verify.vectors import oracles as oracles_module
@@ -20,7 +20,7 @@ from refsnn.verify.vectors.draft import Draft, Numbers, column, layers
 from refsnn.verify.vectors.flags import FLAGS
 from refsnn.verify.vectors.margins import LEAST
 from refsnn.verify.vectors.measure import measure
-from refsnn.verify.vectors.oracles import ORACLES, cast
+from refsnn.verify.vectors.oracles import ORACLES
 from refsnn.verify.vectors.tolerance import bound, error, kind_of
 
 MEASURED = json.loads((DATA / "measured.json").read_text(encoding="utf-8"))

@@ -3,10 +3,13 @@
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import refsnn
 from refsnn.__main__ import main
 from refsnn.verify.vectors import DATA, read, read_one
 from refsnn.verify.vectors import collection as collection_module
@@ -26,7 +29,7 @@ def test_generate_writes_what_check_accepts(tmp_path, capsys):
     code, said, _ = run(capsys, "generate", "--to", tmp_path / "new" / "vectors")
     assert code == 0 and said.startswith(f"{len(CASES)} cases written")
     code, said, _ = run(capsys, "check", tmp_path / "new" / "vectors")
-    assert code == 0 and said.endswith("all hashes right, all answers the same\n")
+    assert code == 0 and said.endswith("all hashes right, all answers the same, within their bounds\n")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["vectors"]        # nothing temporary is left
     code, _, complaint = run(capsys, "generate", "--to", tmp_path / "new" / "vectors")
     assert code == 2 and "is not empty" in complaint and complaint.count("\n") == 1
@@ -36,7 +39,7 @@ def test_check_finds_what_changed(tmp_path, capsys, monkeypatch):
     shutil.copytree(DATA, tmp_path / "vectors")
     (tmp_path / "vectors" / "decay-001" / "notes.txt").write_text("mine")
     code, said, _ = run(capsys, "check", tmp_path / "vectors")
-    assert code == 1 and "decay-001/notes.txt: no case names this file" in said and "1 differences" in said
+    assert code == 1 and "decay-001/notes.txt: no case names this file" in said and said.endswith(": 1 difference\n")
     other = [replace(draft, inputs={"tau": draft.inputs["tau"] * 2}) if draft.id == "decay-001" else draft for draft in all_drafts()
              if draft.id != "decay-002"] + [replace(all_drafts()[0], id="decay-999")]
     monkeypatch.setattr(collection_module, "all_drafts", lambda: other)
@@ -57,10 +60,28 @@ def test_check_names_a_damaged_file_and_exits_with_2(tmp_path, capsys):
     assert code == 2 and "manifest.json: there is no such file" in complaint
 
 
-def test_check_says_that_it_needs_scipy(capsys, monkeypatch):
-    monkeypatch.setattr(collection_module, "find_spec", lambda name: None)
-    code, _, complaint = run(capsys, "check")
-    assert code == 2 and "scipy is not installed" in complaint and complaint.count("\n") == 1
+def test_check_without_scipy_checks_every_hash_and_all_other_answers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("refsnn.verify.operations.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
+    code, said, _ = run(capsys, "check")
+    assert code == 0 and "not generated again, since exact spike times need scipy: exact_spikes-001, exact_spikes-002" in said
+    assert said.endswith("all hashes right, all answers the same, within their bounds, but for 8 that were not generated again\n")
+    shutil.copytree(DATA, tmp_path / "vectors")
+    file = tmp_path / "vectors" / "exact_spikes-004" / "samples.npy"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    code, _, complaint = run(capsys, "check", tmp_path / "vectors")
+    assert code == 2 and "the sha256 of samples.npy" in complaint
+    code, _, complaint = run(capsys, "generate", "--to", tmp_path / "new")
+    assert code == 2 and "exact spike times and some of the oracles need scipy" in complaint and complaint.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+@pytest.mark.parametrize("verb", ["list", "explain backward-015", "export --c-header backward-015"])
+def test_a_reader_that_has_seen_enough_is_no_error(verb):
+    command = f"{sys.executable} -m refsnn vectors {verb} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], env={"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_list_names_every_case(capsys):

@@ -3,13 +3,14 @@
 What an adapter is, and every operation, is in refsnn.verify.operations; the README's section "Checking your implementation" is the way in.
 
     byhand.py      cases written by hand: ties, boundaries, first ones for paper
-    cases.py       a case, its bounds; sources of cases
+    cases.py       a case, its bounds; sources of cases, the golden vectors among them
     compare.py     error / bound, and the first difference
     wire.py        arrays as JSON
-    subject.py     the adapter that is imported, the program over stdio, and a call that keeps the rules
+    subject.py     the program over stdio that is checked, and a call that keeps the rules
+    serve.py       such a program of an adapter in Python
     search.py      the smallest problem on which something fails
     properties.py  what holds without a reference
-    guesses.py     known mistakes, as changes of the question or the answer
+    guesses.py     known mistakes, as changes of the question or the answer; rules.py has those that are neither
     diagnosis.py   which convention or mistake explains a failure
     runner.py      level after level
     report.py      terminal, JSON, Markdown; saved problems

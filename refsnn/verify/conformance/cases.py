@@ -1,21 +1,22 @@
 """What a subject is asked: cases, and how near their results must come.
 
 A source of cases is a function (op, dtype, conventions) -> list of Case, and returns those that hold for a subject of that dtype which follows those
-conventions (a dict). by_hand and generated are two; a folder of stored vectors can be a third.
+conventions (a dict): by_hand, stored (the golden vectors that ship) and generated.
 
-The expected values are the reference's, in float64, for the very numbers that a float32 subject gets. Where a membrane
-comes close to its threshold in a free run, two correct programs may differ by a spike: such cases are drawn again (`settled`).
+The expected values are the reference's, in float64, for the very numbers that a float32 subject gets; a vector holds its own. Where a membrane comes
+close to its threshold in a free run, two correct programs may differ by a spike: such cases are drawn again (`settled`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from refsnn.errors import RangeError
 from refsnn.verify.conformance.byhand import BY_HAND
-from refsnn.verify.operations import OPERATIONS, Reference, expected, layers_of
+from refsnn.verify.operations import OPERATIONS, Reference, cast, conventions_for, expected, layers_of
 from refsnn.verify.problems import problem
+from refsnn.verify.vectors import read
 
 COUNT = 10                   # generated cases an operation
 STIR = 1e-4                  # relative: how much the inputs of a free run are moved, to see whether a spike comes or goes
@@ -36,10 +37,22 @@ class Bound:
         return self.relative * np.abs(array[np.isfinite(array)]).max(initial=0) + self.absolute
 
 
+@dataclass(frozen=True)
+class UlpBound:
+    """What every number of an output may be off by, in units in the last place of the expected one, in a dtype."""
+
+    ulps: float
+    dtype: str
+
+    def of(self, array):
+        """The bounds for an expected array, one a number; infinities must be met."""
+        return self.ulps * np.spacing(np.abs(np.where(np.isfinite(array), array, 0)).astype(self.dtype)).astype(float)
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One question: an operation with inputs (float64 arrays, which a float32 subject gets as float32 without loss), params and conventions;
-    its expected outputs, with a Bound each."""
+    """One question: an operation with inputs (float64 arrays, which a float32 subject gets as float32), params and conventions; its expected
+    outputs, with a Bound or UlpBound each; or the class of the error with which it must be refused, and no outputs."""
 
     id: str
     op: str
@@ -48,12 +61,19 @@ class Case:
     conventions: dict
     expected: dict
     bounds: dict
-    comment: str = field(default="")
+    comment: str = ""
+    dtype: str = "float64"                       # of the subject
+    error: str | None = None
 
     @property
     def level(self):
         """The level of its operation."""
         return OPERATIONS[self.op].level
+
+    @property
+    def wide_bounds(self):
+        """Bounds for what the reference gives in a changed question: a vector's own are for its numbers."""
+        return bounds_of(self.op, self.params, self.dtype)
 
 
 # Correct adapters were off by at most 3e-15 (plain Python, which sums in another order) and 5e-7 (the reference in float32); 2e-5 where terms
@@ -88,9 +108,9 @@ def as_float64(inputs):
 
 def make_case(id, op, inputs, params, dtype, conventions, comment=""):
     """A Case with the reference's answer; inputs as float64, rounded to `dtype`."""
-    inputs = {name: array.astype(dtype).astype(float) if array.dtype == float else array for name, array in inputs.items()}
+    inputs = as_float64(cast(inputs, dtype))
     answer = reference().call(op, inputs, params, conventions)
-    return Case(id, op, inputs, params, conventions, answer, bounds_of(op, params, dtype), comment)
+    return Case(id, op, inputs, params, conventions, answer, bounds_of(op, params, dtype), comment, dtype)
 
 
 def by_hand(op, dtype, conventions):
@@ -98,10 +118,30 @@ def by_hand(op, dtype, conventions):
     return [make_case(f"{op}/{name}", op, inputs, params, dtype, conventions, comment) for name, inputs, params, comment in BY_HAND.get(op, ())]
 
 
+@cache
+def vectors():
+    """The golden vectors that ship."""
+    return read()
+
+
+def stored(op, dtype, conventions):
+    """The golden vectors of an operation, with their own bounds: those that are meant for the dtype, under the conventions that the op obeys."""
+    own, chosen = [vector for vector in vectors() if vector.op == op], conventions_for(op, conventions)
+    return [Case(f"{op}/{vector.id}", op, vector.inputs, vector.params, conventions, vector.outputs,
+                 {name: bound_of(entry, dtype) for name, entry in vector.tolerance.items()}, vector.comment, dtype, vector.error)
+            for vector in own if conventions_for(op, vector.conventions) == chosen and all(
+                entry[dtype] is not None for entry in vector.tolerance.values())]
+
+
+def bound_of(tolerance, dtype):
+    """The Bound or UlpBound of a vector's tolerance."""
+    return UlpBound(tolerance[dtype], dtype) if tolerance["kind"] == "ulp" else Bound(tolerance[dtype])
+
+
 def generated(op, dtype, conventions):
     """COUNT random problems; the same in every run."""
-    return [make_case(f"{op}/{number}", op, *settled_problem(op, np.random.default_rng([number, *op.encode()]), dtype, conventions), dtype, conventions)
-            for number in range(COUNT)]
+    drawn = [settled_problem(op, np.random.default_rng([number, *op.encode()]), dtype, conventions) for number in range(COUNT)]
+    return [make_case(f"{op}/{number}", op, *own, dtype, conventions) for number, own in enumerate(drawn)]
 
 
 def settled_problem(op, rng, dtype, conventions):

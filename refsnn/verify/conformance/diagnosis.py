@@ -1,7 +1,7 @@
 """Why an operation fails: which convention, or which mistake, would make the reference give what the subject gives.
 
-An explanation must hold for every case of the operation that has an answer, those that passed included. The order: single conventions, NaN, the
-changes of guesses.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
+An explanation must hold for every case of the operation that has an answer, those that passed included. The order: rounding, single conventions,
+NaN, the changes of guesses.py, rules.py, a factor, few digits, pairs of conventions. Where nothing fits, the report has the first difference.
 """
 
 import itertools
@@ -13,23 +13,28 @@ from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import Case, reference
 from refsnn.verify.conformance.compare import compare, letters_of
 from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
+from refsnn.verify.conformance.rules import OTHER_RULES
 from refsnn.verify.conventions import SWITCHES
 from refsnn.verify.operations import OPERATIONS
 
 SLACK = 10                   # an explanation may be off by so many bounds: the subject's own rounding is in it, too
 DEEPEST = {"lif_step": 7, "li_step": 3}      # so many conventions are changed at once, 2 elsewhere: a step is quick, and there most choices are made
-SINGLE, HALF = 1e-5, 5e-3    # relative errors that float32 and float16 explain, after some steps
+ROUNDING = {"float64": 1e-12, "float32": 1e-6}     # relative errors of a subject that are no mistakes
+SINGLE, HALF = 1e-5, 5e-3    # those that float32 and float16 inside explain, after some steps
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A case, what the subject returned (None where it returned nothing), and what is wrong with it: a kind and a message, or None."""
+    """A case, what the subject returned (None where it returned nothing), and what is wrong with it: a kind and a message, or None.
+
+    Kinds: value; dies; accepts, what must be refused; those of ask; contract.
+    """
 
     case: Case
     outputs: dict | None
     kind: str | None
     message: str
-    headroom: float
+    headroom: float | None
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,17 @@ class Diagnosis:
 
 def diagnose(op, answers, conventions):
     """The Diagnosis of an operation with at least one wrong answer."""
-    wrong = [answer for answer in answers if answer.kind]
+    wrong = [answer for answer in answers if answer.kind not in (None, "accepts")]
+    if not wrong:
+        first = next(answer for answer in answers if answer.kind)
+        return Diagnosis("accepts", f"{first.message} ({first.case.id}). If inputs are not checked on purpose, skip \"must-fail\".", {})
     for kind in ("dies", "mutates", "unsteady", "raises"):
         first = next((answer for answer in wrong if answer.kind == kind), None)
         if first:
             return Diagnosis(kind, f"{first.message} ({first.case.id})", {})
-    answered = sorted((answer for answer in answers if holds_numbers(answer.outputs)), key=lambda answer: answer.kind is None)
+    # the wrong ones first, and the small ones, so that most explanations are dropped quickly
+    answered = sorted((answer for answer in answers if holds_numbers(answer.outputs)), key=lambda answer: (answer.kind is None, sum(
+        array.size for array in answer.case.inputs.values())))
     # what is wrong with the numbers that are tried is not of interest: 0/0 explains nothing
     with np.errstate(all="ignore"):
         found = explanation(op, answered, conventions) if answered else None
@@ -77,8 +87,9 @@ def explanation(op, answers, conventions):
     wrong_names = list(dict.fromkeys(name for answer in answers for name in answer.case.expected if not right_already(answer, name)))
     if not wrong_names:
         return None                          # the numbers are right, the dtype or the kind of object is not
-    found = (by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
-             or by_changed_question(answers, conventions, wrong_names) or by_factor(answers, wrong_names) or by_digits(answers))
+    found = (by_rounding(answers) or by_convention(op, answers, conventions, 1) or by_not_a_number(answers) or by_changed_answer(answers, wrong_names)
+             or by_changed_question(answers, conventions, wrong_names) or by_other_rule(op, answers, wrong_names) or by_factor(answers, wrong_names)
+             or by_digits(answers))
     for count in range(2, DEEPEST.get(op, 2) + 1):
         found = found or by_convention(op, answers, conventions, count)
     return found
@@ -86,10 +97,11 @@ def explanation(op, answers, conventions):
 
 def distance(answer, wanted):
     """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
-    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape
-              else array for name, array in wanted.items()}
+    fits = {name: array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape for name, array in wanted.items()}
+    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if fits[name] else array for name, array in wanted.items()}
     # an explanation may be far from the expected values in size: the bound goes with it
-    allowed = {name: max(answer.case.bounds[name].of(array), answer.case.bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
+    bounds = answer.case.wide_bounds
+    allowed = {name: max(bounds[name].of(array), bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
     return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0]
 
 
@@ -103,8 +115,8 @@ def explains(answers, wanted_of):
         if any(array is None for array in wanted.values()):
             return False
         off = distance(answer, wanted)
-        # what changes nothing explains nothing: a wrong answer must be nearer than it was
-        if off > SLACK or answer.kind and not off < answer.headroom:
+        # what changes nothing explains nothing: an answer with wrong values must be nearer than it was
+        if off > SLACK or answer.kind == "value" and not off < distance(answer, answer.case.expected):
             return False
     return True
 
@@ -148,6 +160,14 @@ def by_changed_question(answers, conventions, wrong_names):
             return {name: changed.get(name) if name in wrong_names else array for name, array in case.expected.items()}
 
         if explains(answers, wanted):
+            return mistake(wrong_names, text, answers)
+    return None
+
+
+def by_other_rule(op, answers, wrong_names):
+    """The first other rule for the operation that explains the outputs that are wrong."""
+    for text, rule in OTHER_RULES.get(op, ()):
+        if explains(answers, lambda case: case.expected | {name: array for name, array in rule(case).items() if name in wrong_names}):
             return mistake(wrong_names, text, answers)
     return None
 
@@ -198,8 +218,8 @@ def factor_of(answer, wrong_names):
     return factor if np.isfinite(factor) and factor else None
 
 
-def by_digits(answers):
-    """Errors that look like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
+def largest_error(answers):
+    """The largest error of all answers, relative to the largest value of its array; None where a spike or a whole number is wrong, or a shape."""
     largest = 0.0
     for answer in answers:
         for name, array in answer.case.expected.items():
@@ -211,5 +231,22 @@ def by_digits(answers):
             if (np.isfinite(got) != finite).any() or scale == 0 and np.any(got):
                 return None
             largest = max(largest, np.abs(got[finite] - array[finite]).max(initial=0) / (scale or 1))
-    dtype = "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
-    return dtype and Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})
+    return largest
+
+
+def by_rounding(answers):
+    """Errors that no mistake makes, but that the bounds of the vectors do not allow."""
+    largest = largest_error(answers)
+    if largest is None or largest > ROUNDING[answers[0].case.dtype]:
+        return None
+    text = f"rounding: no error is above {largest:.1e} of the largest value; the bound of a vector, 8 times the worst that was measured, is less"
+    return Diagnosis("rounding", f"{text}: {answers[0].message} ({answers[0].case.id})", {})
+
+
+def by_digits(answers):
+    """Errors that look like float32 or float16 inside: small in every case, with no spike and no whole number wrong."""
+    largest = largest_error(answers)
+    dtype = None if largest is None else "float32" if largest <= SINGLE else "float16" if largest <= HALF else None
+    if dtype is None:
+        return None
+    return Diagnosis("mistake", f"{dtype} inside, or a constant with few digits: all errors are below {largest:.1e} of the largest value", {})

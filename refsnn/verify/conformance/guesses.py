@@ -3,6 +3,7 @@ the change has found the mistake.
 
 CHANGED_QUESTIONS: (text, change(case) -> (inputs, params)), what the reference would have to be asked. CHANGED_ANSWERS: (text, change(name, array,
 letters) -> array), what would have to be done to an output; NaN stands for what the change leaves open. A change that does not apply changes nothing.
+What neither of them reaches is in rules.py.
 """
 
 import numpy as np
@@ -82,6 +83,51 @@ def moved(steps):
     return change
 
 
+def labels_moved(step):
+    """The question with every label so many classes further."""
+    def change(case):
+        if "labels" not in case.inputs:
+            return case.inputs, case.params
+        classes = (case.inputs["m"] if "m" in case.inputs else case.inputs[f"W{layers_of(case.op, case.params) - 1}"]).shape[1]
+        return {**case.inputs, "labels": (case.inputs["labels"] + step) % classes}, case.params
+    return change
+
+
+def reset_by(amount):
+    """The question of a step with spikes that make the reset take off amount(theta) in place of theta."""
+    def change(case):
+        if case.op != "lif_step":
+            return case.inputs, case.params
+        theta = np.asarray(case.params["threshold"])
+        return {**case.inputs, "S": case.inputs["S"] * amount(theta) / theta}, case.params
+    return change
+
+
+def first_spikes(count):
+    """The question of a regulariser with no more than the first spikes of every neuron."""
+    def change(case):
+        if case.op not in ("burst", "rate_bound"):
+            return case.inputs, case.params
+        S = case.inputs["S"]
+        return {**case.inputs, "S": S * (S.cumsum(axis=0) <= count)}, case.params
+    return change
+
+
+FAR = 1e9                    # theta: there a surrogate derivative is next to nothing
+
+
+def cut(low, high):
+    """The question with membranes that were recorded outside of (theta - low, theta + high) moved FAR away, where the surrogate is taken of them."""
+    def change(case):
+        count, moved_ = layers_of(case.op, case.params), dict(case.inputs)
+        thresholds = {f"V{l}": theta for l, theta in enumerate(case.params["threshold"][:-1])} if count else {"V": case.params.get("threshold")}
+        for name in thresholds.keys() & case.inputs.keys() if "slope" in case.params else ():
+            d = case.inputs[name] - np.asarray(thresholds[name])
+            moved_[name] = np.where((d < -low) | (d > high), FAR, case.inputs[name])
+        return moved_, case.params
+    return change
+
+
 CHANGED_QUESTIONS = (
     ("tau_mem and tau_syn exchanged", with_params(tau_mem=lambda p: p["tau_syn"], tau_syn=lambda p: p["tau_mem"])),
     ("tau_mem used for both time constants", with_params(tau_syn=lambda p: p["tau_mem"])),
@@ -129,6 +175,18 @@ CHANGED_QUESTIONS = (
     *((f"input {name} taken as nominal", without_inputs(name)) for name in (*PATTERN, "synapse_exc", "synapse_inh", "recurrent_exc", "recurrent_inh",
                                                                             "noise_read", "noise_membrane", "noise_threshold")),
     ("gradients with the other sign", with_inputs("dW", np.negative)),
+    ("the reset takes theta squared off", reset_by(np.square)),
+    ("the reset takes 1 off, whatever the threshold", reset_by(np.ones_like)),
+    ("labels one class too high", labels_moved(1)),
+    ("labels one class too low", labels_moved(-1)),
+    ("the label of the sample before", with_inputs("labels", lambda array: np.roll(array, 1, -1))),
+    ("the label of the sample after", with_inputs("labels", lambda array: np.roll(array, -1, -1))),
+    ("noise added twice", with_inputs("noise", lambda array: 2 * array)),
+    ("noise with the other sign", with_inputs("noise", np.negative)),
+    *((f"of a neuron's spikes {count} count at most", first_spikes(count)) for count in (1, 2, 3, 4, 5, 10)),
+    *((f"the surrogate is 0 more than {width} from the threshold", cut(width, width)) for width in (0.25, 0.5, 1, 2, 3, 5, 10, 100)),
+    *((f"the surrogate is 0 more than {width} below the threshold", cut(width, np.inf)) for width in (0, 0.25, 0.5, 1, 2, 3, 5, 10, 100)),
+    *((f"the surrogate is 0 more than {width} above the threshold", cut(np.inf, width)) for width in (0, 1)),
     ("inputs rounded to float16", as_dtype(np.float16)),
     ("inputs rounded to float32", as_dtype(np.float32)),
 )

@@ -96,7 +96,8 @@ def moved_spikes(inputs, change):
 
 def in_half_precision(op, inputs, params, conventions):
     """All inputs go through float16."""
-    return right(op, {name: array.astype(np.float16).astype(float) for name, array in inputs.items()}, params)
+    with np.errstate(over="ignore"):
+        return right(op, {name: array.astype(np.float16).astype(float) for name, array in inputs.items()}, params)
 
 
 def in_single_precision(op, inputs, params, conventions):
@@ -104,6 +105,12 @@ def in_single_precision(op, inputs, params, conventions):
     rounded = {name: array.astype(np.float32) if array.dtype == float else array for name, array in inputs.items()}
     outputs = Reference("float32").call(op, rounded, params, {})
     return {name: array.astype(float) if array.dtype == np.float32 else array for name, array in outputs.items()}
+
+
+def one_sided(op, inputs, params, conventions):
+    """SuperSpike without the absolute value."""
+    with np.errstate(divide="ignore"):
+        return {"sigma": 1 / (1 + params["slope"] * (inputs["V"] - params["threshold"])) ** 2}
 
 
 def overwriting(op, inputs, params, conventions):
@@ -209,6 +216,10 @@ MUTANTS = (
     Mutant("float16 inside", "surrogate", "float16", ("surrogate",), in_half_precision),
     answered("units: membranes in mV", "surrogate_primitive", "phi: times 1000 (a unit?)", lambda out, a, p: {"phi": 1000 * out["phi"]}),
 
+    Mutant("the absolute value left out of the surrogate", "surrogate", "the absolute value left out", ("surrogate",), one_sided),
+    answered("surrogate cut far below the threshold", "surrogate", "the surrogate is 0 more than 1 below the threshold",
+             lambda out, a, p: {"sigma": np.where(a["V"] < p["threshold"] - 1, 0.0, out["sigma"])}),
+
     convention("a spike at V = theta", "lif_step", tie="spike"),
     convention("half a spike at V = theta", "lif_step", tie="half"),
     convention("the current of the step before", "lif_step", current="old"),
@@ -221,6 +232,8 @@ MUTANTS = (
            ("lif_step",), lambda op, inputs, params, _: right(op, inputs, params, **NORSE)),
     asked("tau_mem and tau_syn exchanged", "lif_step", "tau_mem and tau_syn exchanged", lambda a, p: (a, swapped(p, "tau_mem", "tau_syn"))),
     asked("one time constant for all neurons", "lif_step", "the first neuron's parameters used for all", lambda a, p: (a, only_first(p))),
+    asked("theta squared taken off in a reset", "lif_step", "the reset takes theta squared off",
+          lambda a, p: ({**a, "S": a["S"] * np.array(p["threshold"])}, p)),
     Mutant("input overwritten", "lif_step", "read-only", ("lif_step",), overwriting),
     Mutant("input overwritten, by a pointer", "lif_step", "it changes its input V", ("lif_step",), overwriting_by_force),
     Mutant("state kept between calls", "lif_step", "state is kept between calls", ("lif_step",), Remembering()),
@@ -232,6 +245,7 @@ MUTANTS = (
     convention("batch first", "forward", axes="batch_first"),
     asked("R transposed in the forward pass, and nowhere else", "forward", "recurrent_weights",
           lambda a, p: ({n: v.T.copy() if n[0] == "R" else v for n, v in a.items()}, p)),
+    asked("noise added twice", "forward", "noise added twice", lambda a, p: ({n: 2 * v if n == "noise" else v for n, v in a.items()}, p)),
     asked("recurrence forgotten", "forward", "recurrence left out", lambda a, p: ({n: 0 * v if n[0] == "R" else v for n, v in a.items()}, p)),
     answered("recorded one step early", "forward", "one step early", lambda out, a, p: {n: moved(-1)(v) for n, v in out.items()}),
     answered("(B, T, N) returned", "forward", "time and batch exchanged", lambda out, a, p: {n: v.swapaxes(0, 1).copy() for n, v in out.items()}),
@@ -265,6 +279,10 @@ MUTANTS = (
     asked("R_out lost in the derivative", "scores_adjoint", "readout_scale left out", lambda a, p: (a, {**p, "readout_scale": 1.0})),
     convention("sum over the batch for the mean", "cross_entropy", batch_loss="sum"),
     Mutant("softmax overflows", "cross_entropy", "NaN", ("cross_entropy",), overflowing),
+    asked("labels counted from 1", "cross_entropy", "labels one class too high",
+          lambda a, p: ({**a, "labels": (a["labels"] + 1) % a["m"].shape[1]} if len(a["labels"]) == len(a["m"]) else a, p)),
+    asked("the number of spikes cut at 2", "burst", "of a neuron's spikes 2 count at most",
+          lambda a, p: ({"S": a["S"] * (a["S"].cumsum(axis=0) <= 2)}, p)),
     answered("sum over neurons for the mean", "burst", "the size of N", lambda out, a, p: {n: v * a["S"].shape[2] for n, v in out.items()}),
     answered("a lost 2 in the derivative", "weight_decay", "dW: times 1/2", lambda out, a, p: {**out, "dW": out["dW"] / 2}),
     answered("a lost rho in the value", "readout_amplitude", "value: times 1 / rho",
@@ -277,8 +295,8 @@ MUTANTS = (
 
     asked("Adam without bias correction", "adam_step", "bias of Adam's means", lambda a, p: (a, {**p, "step": 10**9})),
     asked("Adam's decays exchanged", "adam_step", "two decays exchanged", lambda a, p: (a, swapped(p, "decay_first", "decay_second"))),
-    Mutant("epsilon inside the root", "adam_step", "no convention and no known mistake", ("adam_step",), epsilon_inside),
-    answered("clipped from above only", "clip_weights", "no convention and no known mistake",
+    Mutant("epsilon inside the root", "adam_step", "epsilon inside the root", ("adam_step",), epsilon_inside),
+    answered("clipped from above only", "clip_weights", "clipped from above only",
              lambda out, a, p: {"W_next": np.minimum(a["W"], p["limit"])}),
     convention("rounded away from 0", "load_weights", weight_rounding="away"),
     convention("weights cut to integers", "load_weights", weight_rounding="zero"),

@@ -8,20 +8,25 @@ import refsnn
 from refsnn.errors import DataError, RangeError, check_choice
 from refsnn.files import write_atomically
 from refsnn.verify.conformance.properties import PROPERTIES
-from refsnn.verify.conformance.runner import SHRUNK
+from refsnn.verify.conformance.runner import CASE
 from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays
 from refsnn.verify.operations import OPERATIONS, check_inputs, check_names, conventions_for
 
 FORMAT = 1
-CHECKS = (SHRUNK, *(own.name for own in PROPERTIES))
+CHECKS = (CASE, *(own.name for own in PROPERTIES))
 
 
 def counts(own):
-    """The cases of an operation in words."""
-    wrong = sum(case.status in ("fail", "xpass") for case in own.cases)
-    expected, skipped = (sum(case.status == status for case in own.cases) for status in ("xfail", "skipped"))
-    text = f"{wrong} of {len(own.cases)} cases" if wrong else f"{len(own.cases)} cases"
-    return text + (f", {expected} fail as expected" if expected else "") + (f", {skipped} skipped" if skipped else "")
+    """The cases and properties of an operation in words."""
+    texts = []
+    for are_properties, one, many in ((False, "case", "cases"), (True, "property", "properties")):
+        those = [case for case in own.cases if case.is_property == are_properties]
+        wrong, noun = sum(case.status in ("fail", "xpass") for case in those), one if len(those) == 1 else many
+        texts += [f"{wrong} of {len(those)} {noun}" if wrong else f"{len(those)} {noun}"] * bool(those)
+    for status, text in (("xfail", "fail as expected"), ("skipped", "skipped")):
+        count = sum(case.status == status for case in own.cases)
+        texts += [f"{count} {text}"] * bool(count)
+    return ", ".join(texts)
 
 
 def headroom_text(headroom):
@@ -36,11 +41,10 @@ def rows(run):
 
 
 def what_to_know(own):
-    """The lines below an operation that fails: the diagnosis, first cases, what was expected to fail and passes."""
+    """The lines below an operation that fails: the diagnosis, and the first case that failed, or was expected to fail and passes."""
     wrong = [case for case in own.cases if case.status in ("fail", "xpass")]
     lines = [f"diagnosis  {own.diagnosis.text}"] if own.diagnosis else []
-    lines += [f"{case.id}  {case.message}" for case in wrong[:2]]
-    return lines + ([f"and {len(wrong) - 2} more"] if len(wrong) > 2 else [])
+    return lines + [f"{case.id}  {case.message}{f'; and {len(wrong) - 1} more' if len(wrong) > 1 else ''}" for case in wrong[:1]]
 
 
 def verdict(run):
@@ -48,6 +52,8 @@ def verdict(run):
     offered = [own for own in run.operations if own.status != "not offered"]
     by_status = {status: sum(own.status == status for own in offered) for status in ("pass", "fail", "not run", "skipped")}
     said = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
+    if not run.tested:
+        said += ", and nothing was found right"
     return f"{'conforms' if run.conforms else 'does not conform'}: {said}, of {len(offered)} operations offered ({len(OPERATIONS)} in all)"
 
 
@@ -68,7 +74,7 @@ def terminal(run, files):
         if own.status == "fail":
             lines += [f"      {text}" for text in what_to_know(own)]
             lines += [f"      again: --replay {path}" for path in files.get(own.op, ())]
-    lines += [f"  {id}  is in the xfail file, and there is no such case: take it off" for id in run.stale]
+    lines += [f"  {id}  is skipped, or in the xfail file, and there is no such case: take it off" for id in run.stale]
     return "\n".join([*lines, verdict(run)])
 
 
@@ -97,7 +103,7 @@ def as_markdown(run):
     for own in run.operations:
         if own.status == "fail":
             lines += ["", f"**{own.op}**", "", *(f"- {text}".replace("|", "\\|") for text in what_to_know(own))]
-    lines += ["", *(f"- {id} is in the xfail file, and there is no such case" for id in run.stale), verdict(run) + "."]
+    lines += ["", *(f"- {id} is skipped, or in the xfail file, and there is no such case" for id in run.stale), verdict(run) + "."]
     return "\n".join(lines) + "\n"
 
 
@@ -118,7 +124,7 @@ def load_failure(path):
     """(check, op, inputs, params, conventions) of a file that save_failures wrote. Raises DataError, OSError, and what is wrong with the problem."""
     given = decode_line(Path(path).read_text(encoding="utf-8", errors="replace"))
     names = ("format", "check", "op", "inputs", "params", "conventions")
-    check_names(f"{path}", given, names, names)
+    check_names(f"{path}", given, names, names, "lacks")
     if given["format"] != FORMAT:
         raise DataError(f"{path} has format {given['format']}; it must be {FORMAT}")
     check_choice("check", given["check"], CHECKS)
@@ -129,9 +135,13 @@ def load_failure(path):
 
 
 def read_expected_failures(path):
-    """The ids of an xfail file: one a line; what follows a # is the reason. Raises RangeError for an id that comes twice, OSError."""
-    ids = [line.split("#")[0].strip() for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines()]
-    ids = [id for id in ids if id]
+    """The ids of an xfail file: one a line, `id  # reason`. Raises RangeError for an id that comes twice, or has no reason; OSError."""
+    ids = []
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        id, _, reason = (part.strip() for part in line.partition("#"))
+        if id and not reason:
+            raise RangeError(f"{path}: {id} has no reason; a line is: id  # reason")
+        ids += [id] * bool(id)
     twice = next((id for id in ids if ids.count(id) > 1), None)
     if twice:
         raise RangeError(f"{path}: {twice} is there twice")

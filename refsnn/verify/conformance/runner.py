@@ -4,19 +4,22 @@ An operation is asked its cases; where all of them are right, or expected to be 
 the operation fails, and what presumes it is not run: its failure would say nothing.
 """
 
+import re
 from dataclasses import dataclass, field
 
-from refsnn.errors import RefsnnError, check_choice
-from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, make_case
+import refsnn.errors
+from refsnn.errors import RefsnnError
+from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, make_case, stored
 from refsnn.verify.conformance.compare import compare
-from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose
+from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose, distance
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.search import smallest_failure
-from refsnn.verify.conformance.subject import HarnessError, ask
-from refsnn.verify.operations import OPERATIONS, check_inputs, check_outputs
+from refsnn.verify.conformance.subject import MUST_FAIL, HarnessError, ask, check_adapter
+from refsnn.verify.operations import OPERATIONS, cast, check_inputs, check_outputs, missing_package
 
-SOURCES = (by_hand, generated)
-SHRUNK = "agrees"            # the check of a saved case whose values were wrong; the others are names of properties
+SOURCES = (by_hand, stored, generated)
+CASE = "case"                # the check of a saved problem that was answered wrongly; the others are names of properties
+ERRORS = {name for name in vars(refsnn.errors) if name.endswith("Error")}
 
 
 @dataclass
@@ -27,6 +30,11 @@ class CaseResult:
     status: str
     headroom: float | None
     message: str = ""
+
+    @property
+    def is_property(self):
+        """Whether it is no case, but a property."""
+        return any(self.id.split("/")[1] == own.name for own in PROPERTIES)
 
 
 @dataclass
@@ -53,7 +61,7 @@ class OperationResult:
 
 @dataclass
 class Run:
-    """A whole run: the subject, every operation, and the ids of the xfail file that no case has."""
+    """A whole run: the subject, every operation, and the ids that are skipped or in the xfail file and that no case has."""
 
     subject: object
     conventions: dict
@@ -61,18 +69,23 @@ class Run:
     stale: list
 
     @property
+    def tested(self):
+        """Whether any case, or property, passes."""
+        return any(case.status == "pass" for own in self.operations for case in own.cases)
+
+    @property
     def conforms(self):
-        """Whether every operation that was offered and not skipped passes, and the xfail file is true."""
-        return not self.stale and all(own.status in ("pass", "skipped", "not offered") for own in self.operations)
+        """Whether every operation that was offered and not skipped passes, something does, and the xfail file is true."""
+        return self.tested and not self.stale and all(own.status in ("pass", "skipped", "not offered") for own in self.operations)
 
 
 class Broken(Exception):
-    """The subject did not keep the rules of a call: kind and message."""
+    """The subject did not keep the rules of a call: kind, message, and what it returned, or None."""
 
 
 def answer(subject, op, inputs, params, conventions):
     """The outputs of a call that keeps the contract; inputs in float64. Raises Broken."""
-    given = {name: array.astype(subject.dtype) if array.dtype == float else array for name, array in inputs.items()}
+    given = cast(inputs, subject.dtype)
     outputs, trouble = ask(subject, op, given, params, conventions)
     if trouble:
         raise Broken(*trouble, outputs)
@@ -86,6 +99,9 @@ def answer(subject, op, inputs, params, conventions):
 
 def put(subject, case):
     """Ask a subject a case: an Answer."""
+    if case.error:
+        message = not_refused(subject, case)
+        return Answer(case, None, "accepts" if message else None, message, None)
     try:
         outputs = answer(subject, case.op, case.inputs, case.params, case.conventions)
     except Broken as error:
@@ -96,16 +112,23 @@ def put(subject, case):
     return Answer(case, outputs, "value" if difference else None, str(difference or ""), headroom)
 
 
-def check(subject, sources=SOURCES, expected_failures=(), ops=tuple(OPERATIONS), shrink=True):
-    """Run the operations `ops` that the subject offers: a Run.
+def not_refused(subject, case):
+    """How a subject takes a wrong input: a sentence; "" where it refuses it, with an error that is not named as another class of refsnn's."""
+    _, trouble = ask(subject, case.op, cast(case.inputs, subject.dtype), case.params, case.conventions)
+    if not trouble or trouble[0] != "raises":
+        return f"it must be refused with {case.error} or the like, {'but ' + trouble[1] if trouble else 'and is answered'}: {case.comment}"
+    named = set(re.findall(r"\w+", trouble[1])) & ERRORS
+    return "" if not named or case.error in named else f"it must be refused with {case.error}, but {trouble[1]}: {case.comment}"
+
+
+def check(subject, sources=SOURCES, expected_failures=(), ops=tuple(OPERATIONS), shrink=True, note=lambda text: None):
+    """Run the operations `ops` that the subject offers, in this process: a Run. Raises what check_adapter raises.
 
     sources: see cases.py. expected_failures: ids of cases and properties. shrink: whether the smallest problem is looked for that is
-    answered wrongly.
+    answered wrongly. note(text) is told what is being done.
     """
-    said = subject.capabilities()
-    for name in said["skip"]:
-        check_choice("an operation of the capabilities' skip", name.split("/")[0], tuple(OPERATIONS))
-    results = {}
+    check_adapter(subject)
+    said, results = subject.capabilities(), {}
     for op in ops:
         blocking = what_blocks(op, results)
         if op not in said["ops"]:
@@ -115,10 +138,12 @@ def check(subject, sources=SOURCES, expected_failures=(), ops=tuple(OPERATIONS),
         elif blocking:
             results[op] = OperationResult(op, "not run", f"because {blocking} {'failed' if results[blocking].status == 'fail' else 'was not run'}")
         else:
-            results[op] = check_operation(subject, op, sources, said, set(expected_failures), shrink)
+            results[op] = check_operation(subject, op, sources, said, set(expected_failures), shrink, note)
     reached = {case.id for own in results.values() for case in own.cases}
     unreached = {own.op for own in results.values() if own.status in ("not run", "fail")}
-    stale = [id for id in expected_failures if id not in reached and id.split("/")[0] not in unreached]
+    # of an operation that is not offered, or skipped as a whole, cases may be skipped, too
+    skipped = [id for id in said["skip"] if id.split("/")[0] in {own.op for own in results.values() if own.cases}]
+    stale = [id for id in (*expected_failures, *skipped) if id not in reached and id.split("/")[0] not in unreached]
     return Run(subject, said["conventions"], list(results.values()), stale)
 
 
@@ -132,15 +157,18 @@ def what_blocks(op, results):
     return None
 
 
-def check_operation(subject, op, sources, said, expected_failures, shrink):
+def check_operation(subject, op, sources, said, expected_failures, shrink, note):
     """Ask all cases of an operation, and then look at its properties: an OperationResult."""
     conventions, result, answers = said["conventions"], OperationResult(op, "pass"), []
-    try:
-        cases = [case for source in sources for case in source(op, subject.dtype, conventions)]
-    except ModuleNotFoundError as error:                   # the continuous-time reference needs scipy
-        return OperationResult(op, "skipped", f"the reference needs {error.name}")
-    skipped = [CaseResult(case.id, "skipped", None, str(said["skip"][case.id])) for case in cases if case.id in said["skip"]]
-    for case in (case for case in cases if case.id not in said["skip"]):
+    if missing_package(op):
+        return OperationResult(op, "skipped", f"the reference needs {missing_package(op)}")
+    note(f"{op}: cases")
+    cases = [case for source in sources for case in source(op, subject.dtype, conventions)]
+    why = {case.id: said["skip"].get(case.id, said["skip"].get(MUST_FAIL) if case.error else None) for case in cases}
+    skipped = [CaseResult(case.id, "skipped", None, why[case.id]) for case in cases if why[case.id]]
+    if cases and len(skipped) == len(cases):
+        return OperationResult(op, "skipped", "all of its cases are", skipped)
+    for case in (case for case in cases if not why[case.id]):
         try:
             answers.append(put(subject, case))
         except HarnessError as error:                      # the other cases would most likely end it again
@@ -151,10 +179,14 @@ def check_operation(subject, op, sources, said, expected_failures, shrink):
     to_explain = [own for own in answers if own.case.id not in expected_failures]
     wrong = [own for own in to_explain if own.kind]
     if wrong:
+        note(f"{op}: which convention or mistake explains {len(wrong)} wrong answers")
         result.diagnosis = diagnose(op, to_explain, conventions)
-        if shrink:
-            result.saved = [(SHRUNK, *smallest_wrong(subject, op, conventions, wrong))]
+        wrong = [own for own in wrong if not own.case.error]
+        if shrink and wrong:
+            note(f"{op}: the smallest problem that is answered wrongly")
+            result.saved = [(CASE, *smallest_wrong(subject, op, conventions, wrong))]
     else:
+        note(f"{op}: properties")
         check_properties(subject, op, said, expected_failures, result)
     if any(case.status in ("fail", "xpass") for case in result.cases):
         result.status = "fail"
@@ -172,12 +204,23 @@ def case_result(id, kind, headroom, message, expected_failures):
 
 def smallest_wrong(subject, op, conventions, wrong):
     """(inputs, params) of the smallest problem that is answered wrongly: one of the cases, or one that is searched for."""
-    cases = [(own.case.inputs, own.case.params) for own in wrong]
-    if not any(own.kind == "dies" for own in wrong):
-        found = smallest_failure(op, subject.dtype, conventions, lambda inputs, params: put(
-            subject, make_case(op, op, inputs, params, subject.dtype, conventions)).kind is not None)
-        cases += [found] if found else []
-    return min(cases, key=lambda pair: sum(array.size for array in pair[0].values()))
+    died = next((own.case for own in wrong if own.kind == "dies"), None)
+    if died:
+        return died.inputs, died.params
+
+    def fails(inputs, params):
+        return put(subject, make_case(op, op, inputs, params, subject.dtype, conventions)).kind is not None
+
+    found = smallest_failure(op, subject.dtype, conventions, fails)
+    # an answer that only the bounds of a vector do not allow would pass when it is asked again
+    wrong_again = [own for own in wrong if own.kind != "value" or distance(own, own.case.expected) > 1]
+    cases = sorted(((own.case.inputs, own.case.params) for own in wrong_again or wrong), key=size)
+    return min(cases[:1] + [found] * bool(found), key=size)
+
+
+def size(problem):
+    """How many numbers the inputs of a problem have."""
+    return sum(array.size for array in problem[0].values())
 
 
 def check_properties(subject, op, said, expected_failures, result):
@@ -185,7 +228,10 @@ def check_properties(subject, op, said, expected_failures, result):
     for own in PROPERTIES:
         id = f"{op}/{own.name}"
         # a subject that takes (T, B, N) for (B, T, N) has them all, with other axes
-        if op not in own.ops or id in said["skip"] or said["conventions"].get("axes") == "batch_first" and "axes" in OPERATIONS[op].switches:
+        if op not in own.ops or said["conventions"].get("axes") == "batch_first" and "axes" in OPERATIONS[op].switches:
+            continue
+        if id in said["skip"]:
+            result.cases.append(CaseResult(id, "skipped", None, said["skip"][id]))
             continue
         found = smallest_failure(op, subject.dtype, said["conventions"],
                                  lambda inputs, params: violation(subject, own, op, inputs, params, said["conventions"]))

@@ -1,4 +1,4 @@
-"""Who is checked: an adapter that is imported, or a program that speaks JSON lines over stdio.
+"""Who is checked: a program that speaks JSON lines over stdio; and a call that keeps the rules.
 
     <- is what the program reads, -> is what it writes; one line each, UTF-8, flushed; arrays as wire.py says.
     <- {"cmd": "start", "protocol": 1}
@@ -6,13 +6,13 @@
     <- {"cmd": "run", "seq": 1, "op": "decay", "inputs": {"tau": {"dtype": "float64", "shape": [1], "data": [2.0]}}, "params": {"dt": 1.0},
         "conventions": {}}                                                              (on one line)
     -> {"seq": 1, "outputs": {"alpha": {"dtype": "float64", "shape": [1], "data": [0.6065306597126334]}}}
-    or {"seq": 1, "error": "what went wrong"}
+    or {"seq": 1, "error": "what went wrong"}                                           (so it refuses wrong inputs, too)
     <- {"cmd": "stop"}                                                                  (the program ends)
 
-What it writes to standard error is shown where it dies. Nothing that a program does, or does not, ends this one: it is an error of that call.
+An error may have a "kind" beside it: raises (meant where there is none), mutates or contract. What it writes to standard error is shown where it
+dies. serve.py makes such a program of an adapter in Python. Nothing that a program does, or does not, ends this one: it is an error of that call.
 """
 
-import importlib
 import json
 import os
 import queue
@@ -25,14 +25,17 @@ import threading
 
 import numpy as np
 
-from refsnn.errors import DataError, RefsnnError, check_type
-from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays
-from refsnn.verify.operations import check_adapter, check_names
+from refsnn.errors import DataError, DtypeError, RangeError, RefsnnError, check_choice, describe
+from refsnn.verify.conformance.wire import DTYPES, decode_arrays, decode_line, encode_arrays
+from refsnn.verify.conventions import Conventions
+from refsnn.verify.operations import OPERATIONS, check_names
 
 PROTOCOL = 1
 LONGEST_LINE = 1 << 26       # bytes: no answer is longer, so a program that never ends its line is found out
 DEATHS = 3                   # a program that dies or hangs is started again, but not for ever
-FIRST = 10                   # seconds at least for the first answer: an interpreter and its libraries must be loaded
+KINDS = ("raises", "mutates", "contract")                # what an error of an answer can be
+MUST_FAIL = "must-fail"      # what capabilities skip where wrong inputs are not refused
+SERVE = "import sys; sys.path[:] = {path!r}; from refsnn.verify.conformance.serve import main; main()"
 
 
 class HarnessError(Exception):
@@ -40,50 +43,68 @@ class HarnessError(Exception):
 
 
 class AnswerError(Exception):
-    """A program over stdio answered with an error, or with what are no arrays; it goes on."""
+    """A program over stdio answered with an error, or with what are no arrays; it goes on. Its arguments: kind and message."""
 
 
-def load_adapter(place):
-    """The adapter at "package.module:name", found from the current folder, too. Raises DataError, and what check_adapter raises."""
-    module, colon, name = place.partition(":")
-    if not (module and colon and name):
+def check_adapter(adapter):
+    """Raise unless an object has what an adapter must have, refsnn.verify.operations. Raises DtypeError, RangeError."""
+    for name in ("name", "version", "dtype", "capabilities", "call"):
+        if not hasattr(adapter, name):
+            raise DtypeError(f"the adapter has no {name}; it needs name, version, dtype, capabilities() and call()")
+    check_choice("the adapter's dtype", adapter.dtype, ("float64", "float32"))
+    said = adapter.capabilities()
+    check_names("the capabilities", said, ("ops", "conventions", "skip"), ("ops", "conventions", "skip"))
+    for name, kind in (("ops", (list, tuple)), ("skip", dict)):
+        if not isinstance(said[name], kind):
+            raise DtypeError(f"{name} of the capabilities is {describe(said[name])}; it must be a {'dict' if kind is dict else 'list of names'}")
+    for op in said["ops"]:
+        check_choice("an operation of the capabilities", op, tuple(OPERATIONS))
+    for name, reason in said["skip"].items():
+        check_choice("what the capabilities skip", str(name).split("/")[0], (*OPERATIONS, MUST_FAIL))
+        if not isinstance(reason, str) or not reason.strip():
+            raise RangeError(f"the capabilities skip {name}, and the reason is {reason!r}; it must be a text that says why")
+    check_names("the conventions of the capabilities", said["conventions"], (), Conventions.__dataclass_fields__)
+    Conventions(**said["conventions"])
+
+
+def serving(place):
+    """The words that serve a Python adapter, "package.module:name": it is looked for in the current folder, then where this process looks."""
+    module, _, name = place.partition(":")
+    if not (module and name):
         raise DataError(f"the adapter is {place!r}; it must be MODULE:NAME, as in mypkg.adapter:adapter")
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    # foreign code: whatever it raises while it is imported or asked about itself is to be one line
+    return [sys.executable, "-c", SERVE.format(path=["", *sys.path]), place]
+
+
+def words_of(command):
+    """The words of a command line. Raises DataError."""
     try:
-        adapter = getattr(importlib.import_module(module), name)
-        if isinstance(adapter, type):
-            raise DataError(f"it is a class; it must be an object, {name}()")
-        check_adapter(adapter)
-    except (Exception, SystemExit) as error:
-        raise DataError(f"the adapter {place} cannot be used: {type(error).__name__}: {error}") from error
-    return adapter
+        words = shlex.split(command)
+    except ValueError as error:
+        raise DataError(f"the adapter command {command!r} cannot be used: {error}") from None
+    if not words:
+        raise DataError(f"the adapter command {command!r} cannot be used: it is empty")
+    return words
 
 
 class Harness:
-    """The adapter of a program over stdio. call raises HarnessError and AnswerError.
+    """The adapter of a program over stdio: its words, what it is called in messages, and the seconds that it has for every answer, the one to
+    start included. call raises HarnessError and AnswerError.
 
     Use it in a with statement: at its end the program is told to stop, and ended if it does not. Raises DataError where it cannot be used.
     """
 
-    def __init__(self, command, timeout):
-        self.timeout, self.deaths, self.seq, self.process = timeout, 0, 0, None
+    def __init__(self, words, title, timeout):
+        self.words, self.timeout, self.deaths, self.seq, self.process = words, timeout, 0, 0, None
         try:
-            self.words = shlex.split(command)
-            if not self.words:
-                raise DataError("it is empty")
             said = self.start()
-            check_names("the answer to start", said, ("name", "version", "dtype", "ops", "conventions", "skip"), said)
+            check_names("the answer to start", said, ("name", "version", "dtype", "ops", "conventions", "skip"), said, "lacks")
             self.name, self.version, self.dtype = (str(said[name]) for name in ("name", "version", "dtype"))
-            for name, kind in (("ops", list), ("conventions", dict), ("skip", dict)):
-                check_type(name, said[name], kind)
             self.said = {name: said[name] for name in ("ops", "conventions", "skip")}
             check_adapter(self)
         except BaseException as error:                 # Ctrl-C too: no process is left behind
             self.end()
             if isinstance(error, (HarnessError, RefsnnError, OSError, ValueError)):
-                raise DataError(f"the adapter command {command!r} cannot be used: {error}") from error
+                raise DataError(f"{title} cannot be used: {error}") from error
             raise
 
     def __enter__(self):
@@ -111,15 +132,17 @@ class Harness:
             self.start()
         self.seq += 1
         answer = self.exchange({"cmd": "run", "seq": self.seq, "op": op, "inputs": encode_arrays(inputs), "params": params,
-                                "conventions": conventions}, self.timeout)
+                                "conventions": conventions})
         if answer.get("seq") != self.seq or len({"outputs", "error"} & set(answer)) != 1:
             self.fail(f"the answer to call {self.seq} must have its seq, and outputs or error, but is {json.dumps(answer)[:80]}")
         if "error" in answer:
-            raise AnswerError(answer["error"])
+            # an adapter in Python says with its kind what it did; another program answers a text
+            kind, text = answer.get("kind"), " ".join(str(answer["error"]).split())[:300]
+            raise AnswerError(*(kind, text) if kind in KINDS else ("raises", f"it answers with an error: {text}"))
         try:
             return decode_arrays("the outputs", answer["outputs"])
         except DataError as error:
-            raise AnswerError(error) from None
+            raise AnswerError("contract", str(error)) from None
 
     def start(self):
         """Start the program and return what it says of itself."""
@@ -135,15 +158,18 @@ class Harness:
         self.outbox, self.inbox = queue.Queue(), queue.Queue()
         threading.Thread(target=write_lines, args=(self.process.stdin, self.outbox), daemon=True).start()
         threading.Thread(target=read_lines, args=(self.process.stdout, self.inbox), daemon=True).start()
-        return self.exchange({"cmd": "start", "protocol": PROTOCOL}, max(self.timeout, FIRST))
+        said = self.exchange({"cmd": "start", "protocol": PROTOCOL})
+        if "error" in said:
+            self.fail(str(said["error"]))
+        return said
 
-    def exchange(self, message, seconds):
-        """Send an object and return the one that comes back within so many seconds."""
+    def exchange(self, message):
+        """Send an object and return the one that comes back in time."""
         self.outbox.put(message)
         try:
-            line = self.inbox.get(timeout=seconds)
+            line = self.inbox.get(timeout=self.timeout)
         except queue.Empty:
-            self.fail(f"no answer within {seconds:g} s")
+            self.fail(f"no answer within {self.timeout:g} s")
         if not line:
             try:
                 self.fail(f"it ended, with exit code {self.process.wait(1)}")
@@ -167,7 +193,7 @@ class Harness:
         if self.process is None:
             return
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL) if os.name == "posix" else self.process.kill()
         except ProcessLookupError:
             pass                                       # it is gone already
         self.process.wait()
@@ -198,36 +224,59 @@ def write_lines(stream, outbox):
 
 
 def ask(subject, op, inputs, params, conventions):
-    """Call a subject twice with read-only inputs: (outputs, None), or (outputs or None, (kind, message)) where it did not keep the rules.
+    """Call a subject twice with the same arguments: (outputs, None), or (outputs or None, (kind, message)) where it did not keep the rules.
 
-    Kinds: raises, mutates, unsteady. numpy scalars count as arrays without axes: `a.mean()` gives one. Raises HarnessError.
+    Kinds: those of ask_once; unsteady. The outputs are copies: a subject may use its arrays again. Raises HarnessError.
     """
-    given, copies = {name: array.copy() for name, array in inputs.items()}, []
-    for array in given.values():
-        array.flags.writeable = False
-    for _ in range(2):
-        own_params, own_conventions = json.loads(json.dumps(params)), dict(conventions)
-        try:
-            outputs = subject.call(op, dict(given), own_params, own_conventions)
-        except HarnessError:
-            raise
-        except (Exception, SystemExit) as error:          # foreign code: whatever it raises is the finding
-            kind = "mutates" if isinstance(error, ValueError) and "read-only" in str(error) else "raises"
-            return None, (kind, f"it raises {type(error).__name__}: {' '.join(str(error).split())[:300]}")
-        if not isinstance(outputs, dict):
-            return outputs, None                          # the contract has a word for that
-        copies.append({name: np.array(array) if isinstance(array, (np.ndarray, np.generic)) else array for name, array in outputs.items()})
-        changed = [name for name, array in inputs.items() if given[name].tobytes() != array.tobytes()]
-        if changed or own_params != params:
-            return copies[0], ("mutates", f"it changes its {'input ' + changed[0] if changed else 'params'}")
-    first, second = copies
-    if any(not same(array, second.get(name)) for name, array in first.items()):
+    first, trouble = ask_once(subject, op, inputs, params, conventions)
+    if trouble:
+        return None, trouble
+    second, trouble = ask_once(subject, op, inputs, params, conventions)
+    if trouble:
+        return first, trouble
+    if any(name not in second or not same(array, second[name]) for name, array in first.items()):
         return first, ("unsteady", "called again with the same arguments it gives another result: state is kept between calls, or drawn at random")
     return first, None
 
 
+def ask_once(subject, op, inputs, params, conventions):
+    """Call a subject with read-only inputs: (outputs, None), or (None, (kind, message)) where it did not keep the rules.
+
+    Kinds: raises, mutates, contract (what it returns is no dict of arrays). Raises HarnessError.
+    """
+    given, own_params = {name: array.copy() for name, array in inputs.items()}, json.loads(json.dumps(params))
+    for array in given.values():
+        array.flags.writeable = False
+    try:
+        outputs = subject.call(op, dict(given), own_params, dict(conventions))
+    except HarnessError:
+        raise
+    except AnswerError as error:
+        return None, error.args
+    except (Exception, SystemExit) as error:              # foreign code: whatever it raises is the finding
+        kind = "mutates" if isinstance(error, ValueError) and "read-only" in str(error) else "raises"
+        return None, (kind, f"it raises {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    changed = [name for name, array in inputs.items() if given[name].tobytes() != array.tobytes()]
+    if changed or own_params != params:
+        return None, ("mutates", f"it changes its {'input ' + changed[0] if changed else 'params'}")
+    if not isinstance(outputs, dict):
+        return None, ("contract", f"{op}: the outputs are {describe(outputs)}; they must be a dict of arrays")
+    copies = {name: copied(value, subject.dtype) for name, value in outputs.items()}
+    for name, array in copies.items():
+        if not isinstance(array, np.ndarray):
+            return None, ("contract", f"{op}: {name} is {describe(array)}; it must be an array")
+        if array.dtype.name not in DTYPES:                # objects, for one, cannot be compared
+            return None, ("contract", f"{op}: {name} has dtype {array.dtype}; it must be one of {', '.join(DTYPES)}")
+    return copies, None
+
+
+def copied(value, dtype):
+    """An output as an array of its own. A number counts as an array without axes: `a.mean()` gives one of numpy's, `float(..)` Python's."""
+    if type(value) is float:
+        return np.array(value, dtype)
+    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value
+
+
 def same(one, other):
     """Whether two outputs have the same bits."""
-    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
-        return one is other or type(one) is type(other)
     return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()

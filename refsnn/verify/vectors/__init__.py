@@ -12,8 +12,8 @@
     export.py       a case as a C header; commands.py has the verbs
     data/           the vectors that ship; examples/ reads one in C
 
-A subject is compared with a case so: skip it where its bound for the subject's dtype is None; cast float inputs to that dtype; and for every
-output take tolerance.error(kind, got, reference, dtype), which must not exceed that bound.
+`refsnn conformance` asks a subject all that hold for it. By hand it is compared with a case so: skip it where its bound for the subject's dtype is
+None; cast float inputs to that dtype; and for every output take tolerance.error(kind, got, reference, dtype), which must not exceed that bound.
 """
 
 from refsnn.verify.vectors.case import Case, read_case

@@ -20,9 +20,9 @@ import numpy as np
 import refsnn
 from refsnn.errors import DataError
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
-from refsnn.verify.operations import Reference
+from refsnn.verify.operations import Reference, cast
 from refsnn.verify.vectors.catalogue import all_drafts
-from refsnn.verify.vectors.oracles import cast, opinions, reordered
+from refsnn.verify.vectors.oracles import opinions, reordered
 from refsnn.verify.vectors.tolerance import error, kind_of, stem
 
 ORDERS = 8

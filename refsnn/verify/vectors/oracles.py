@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.verify.operations import DTYPES, OPERATIONS, Reference, expected, layers_of
+from refsnn.verify.operations import DTYPES, OPERATIONS, Reference, cast, expected, layers_of
 from refsnn.verify.scalar import ScalarLoops
 from refsnn.verify.vectors import complexstep, precise, propagator
 
@@ -62,11 +62,6 @@ def moved_param(value, count, orders):
     if not count:
         return [value[i] for i in orders["N"]]
     return [[own[i] for i in orders.get(f"N{l}", range(len(own)))] if isinstance(own, list) else own for l, own in enumerate(value)]
-
-
-def cast(inputs, dtype):
-    """Inputs with their float arrays in a dtype."""
-    return {name: array.astype(dtype) if array.dtype == float else array for name, array in inputs.items()}
 
 
 ORACLES = (

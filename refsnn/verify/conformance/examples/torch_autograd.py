@@ -69,7 +69,8 @@ class Autograd:
 
     def capabilities(self):
         """A free run, and the objective with its gradient, on a trace or free."""
-        return {"ops": ["forward", "loss_and_gradient_of_trace", "loss_and_gradient"], "conventions": {}, "skip": {}}
+        return {"ops": ["forward", "loss_and_gradient_of_trace", "loss_and_gradient"], "conventions": {},
+                "skip": {"must-fail": "inputs are not checked"}}
 
     def call(self, op, inputs, params, conventions):
         """Arrays to tensors, tensors to arrays."""
