@@ -10,9 +10,9 @@ ends. Threads instead of processes would wait for each other: most of numpy's ca
 """
 
 import os
+import signal
 from contextlib import contextmanager
-from multiprocessing import get_context
-from signal import SIG_BLOCK, SIG_SETMASK, SIGINT, pthread_sigmask
+from multiprocessing import get_context, resource_tracker
 
 import numpy as np
 
@@ -96,12 +96,13 @@ def started(context, memory):
     """A new process that serves: (the pipe to it, the process). Ctrl-C does not reach it: it is for this process to say what becomes of it."""
     pipe, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, memory), daemon=True)
-    blocked = pthread_sigmask(SIG_BLOCK, [SIGINT])       # the process inherits this, from its first instruction on
+    resource_tracker.ensure_running()                    # which process.start would do, and let Ctrl-C through again
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])            # the process inherits this, from its first instruction on
     try:
         with one_blas_thread():
             process.start()
     finally:
-        pthread_sigmask(SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()               # so that the pipe ends when the process does
     return pipe, process
 

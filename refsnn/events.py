@@ -32,7 +32,7 @@ class Events:
     """Binary spikes (T, B, M) as a list: where they lie, `indices` (E,), ascending and flat into (T, B, M); and the same by rows.
 
     A row is one sample in one time step: row t B + b has the columns[pointers[row]:pointers[row + 1]]. pointers (T B + 1,) and columns
-    (E,) are int32; values (E,), all 1, has the dtype.
+    (E,) are int32; values (E,), all 1, has the dtype. Made by `of`, `listed` and encode_events, which see to all of this; it is not checked again.
     """
 
     shape: tuple
@@ -62,12 +62,6 @@ class Events:
         """How often each unit spikes in each sample, sum over t: (B, M)."""
         _, B, M = self.shape
         return np.bincount(self.indices % (B * M), minlength=B * M).astype(self.values.dtype).reshape(B, M)
-
-    def dense(self):
-        """x (T, B, M), 0.0 or 1.0."""
-        x = np.zeros(self.shape, self.values.dtype)
-        x.reshape(-1)[self.indices] = 1
-        return x
 
     def rows(self, t, samples):
         """The rows of some samples, a slice of the batch, in time step t: a slice of the T B rows."""

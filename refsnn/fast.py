@@ -126,33 +126,23 @@ def stays_below(V, I, alpha, beta, theta):
     """Whether no neuron can reach its threshold any more if nothing comes in and no reset is due; V, I (b, N).
 
     After k steps the membrane is beta^k V + (sum over j = 1 .. k of beta^(k-j) alpha^j) I, at most max(0, V) + k m^k max(0, I) with m the larger of
-    alpha and beta; and k m^k is at most -1 / (e ln m).
+    alpha and beta; and k m^k is at most -1 / (e ln m). A decay that has been rounded to 1 has no such bound.
     """
+    slowest = np.maximum(alpha, beta)
+    if (slowest >= 1).any():
+        return False
     highest = np.maximum(I, 0)
-    highest *= -1 / (np.e * np.log(np.maximum(alpha, beta)))
+    highest *= -1 / (np.e * np.log(slowest))
     highest += np.maximum(V, 0)
     return (highest < 0.999 * theta).all()
 
 
 def fade(rows, I, alpha, beta):
     """Fill membranes (n, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
-    if alpha.ndim or beta.ndim:
-        for before, V_next in zip(rows, rows[1:]):
-            I *= alpha
-            np.multiply(before, beta, out=V_next)
-            V_next += I
-        return
-    # n steps on, V is beta^n V + alpha response(n) I
-    n = np.arange(len(rows))
-    shares = np.stack([beta**n, alpha * response(len(rows), float(alpha), float(beta))[:, 0]], axis=1).astype(I.dtype)       # (n, 2)
-    in_blocks(shares[1:], np.stack([rows[0].reshape(-1), I.reshape(-1)]), rows[1:].reshape(len(rows) - 1, -1))
-
-
-def in_blocks(left, right, out):
-    """left (n, k) right (k, m) into out (n, m), some columns at a time, see GEMM_SIZE."""
-    columns = max(1, GEMM_SIZE // max(1, left.size))
-    for first in range(0, right.shape[1], columns):
-        np.matmul(left, right[:, first:first + columns], out=out[:, first:first + columns])
+    for before, V_next in zip(rows, rows[1:]):
+        I *= alpha
+        np.multiply(before, beta, out=V_next)
+        V_next += I
 
 
 def run_readout(events, layer):
@@ -177,9 +167,8 @@ def respond(drive, alpha, beta, back=False):
             I = alpha * I + drive[t]
             V = beta * V + I
         return out
-    matrix, out = response(T, float(alpha), float(beta)).astype(drive.dtype), np.empty_like(drive)
-    in_blocks(matrix.T if back else matrix, drive.reshape(T, -1), out.reshape(T, -1))
-    return out
+    matrix = response(T, float(alpha), float(beta)).astype(drive.dtype)
+    return product(matrix.T if back else matrix, drive.reshape(T, -1), np.empty_like(drive).reshape(T, -1)).reshape(drive.shape)
 
 
 @lru_cache(maxsize=16)
@@ -270,11 +259,23 @@ def add_spiking_gradient(gradient, layer, trace, below, own, gS, from_above, W_a
 
 
 def product(left, right, out):
-    """left (b, K) right (K, N) into out (b, N), a few rows at a time, see GEMM_SIZE."""
-    rows = max(1, GEMM_SIZE // right.size)
-    for first in range(0, len(left), rows):
-        np.matmul(left[first:first + rows], right, out=out[first:first + rows])
+    """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE."""
+    if len(left) == 1:
+        out[:] = product(np.repeat(left, 2, axis=0), right, np.empty((2, out.shape[1]), out.dtype))[:1]
+        return out
+    height = blocks(len(left), GEMM_SIZE // right.size)
+    width = blocks(out.shape[1], GEMM_SIZE // (height[0].stop * len(right)))
+    for rows in height:
+        for columns in width:
+            np.matmul(left[rows], right[:, columns], out=out[rows, columns])
     return out
+
+
+def blocks(n, size):
+    """Slices of `size`, but at least two, that cover n; the last overlaps the one before where it would else be one alone: a product of a matrix with a
+    single row or column is another routine of OpenBLAS, which shares far smaller ones."""
+    size = max(2, size)
+    return [slice(max(0, min(first, n - 2)), min(first + size, n)) for first in range(0, n, size)]
 
 
 def classify(network, x, threads=None):

@@ -107,7 +107,7 @@ class Recipe:
 
 PRESETS = {
     "default": {},
-    "long": {"epochs": 50, "slope": 10.0, "rate": 1e-3, "burst": 2e-2, "evaluate_every": 10},        # for all of MNIST or Fashion-MNIST
+    "long": {"epochs": 50, "slope": 10.0, "rate": 1e-3, "evaluate_every": 10},        # for all of MNIST or Fashion-MNIST
     "published": {"epochs": 100, "rotation": 0.0, "shift": 0.0, "dropout": 0.0, "burst": 5e-4, "rate": 1.5e-3, "schedule": "exponential",
                   "slope": 50.0, "spike_aware": False},
 }

@@ -132,7 +132,7 @@ def test_a_measurement_is_of_every_run_done_once_and_again_for_other_weights(bas
 
 
 def test_latency_reads_the_runs_of_table1(base, tmp_path, monkeypatch):
-    base = replace(base, dropout=0.2)
+    base = replace(base, dropout=0.1)
     reproduce("table1", base, [0], tmp_path, Serial())
     monkeypatch.setattr(sweeping, "train", lambda *arguments, **named: pytest.fail("a finished run was done again"))
     reproduce("latency", base, [0], tmp_path, Serial())

@@ -1,8 +1,11 @@
 """The fast twin equals the specification: on random networks, free and on given traces, dense input and events."""
 
+import os
 import platform
 import resource
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +22,10 @@ SURROGATES = [Surrogate(), Surrogate(20.0, True), Surrogate(0.5), Surrogate(1e6,
 
 
 def example(network, rng, T, B):
-    """Input that makes the network spike often, and labels."""
+    """Input that makes the network spike often, for the whole run or a part of it, and labels."""
     dtype = network.layers[0].W.dtype
     x = (rng.random((T, B, network.layers[0].W.shape[0])) < 0.3).astype(dtype)
+    x[rng.integers(1, 2 * T):] = 0
     return x, rng.integers(0, network.layers[-1].W.shape[1], B)
 
 
@@ -34,7 +38,7 @@ def assert_close(got, expected, bound):
     np.testing.assert_allclose(got, expected, rtol=0, atol=bound * max(1e-300, np.abs(expected).max()))
 
 
-@given(networks(max_spiking_layers=3), generators(), st.integers(2, 12), st.integers(1, 5), st.sampled_from(OBJECTIVES),
+@given(networks(max_spiking_layers=3), generators(), st.integers(2, 12) | st.integers(13, 130), st.integers(1, 5), st.sampled_from(OBJECTIVES),
        st.sampled_from(SURROGATES))
 def test_the_twin_equals_the_specification(network, rng, T, B, objective, surrogate):
     x, labels = example(network, rng, T, B)
@@ -103,6 +107,34 @@ def test_a_threshold_of_its_own_for_every_neuron():
         assert_close(got.membrane, expected.membrane, 1e-12)
 
 
+@pytest.mark.parametrize("tau", [{"tau_mem": 100.0}, {"tau_syn": 100.0}])
+def test_decays_that_round_to_one(tau):
+    # 0.06 + 0.06 t: the threshold is reached long after the only input, at a rate of the current that does not fade
+    network = Network((Layer(np.full((1, 3), 0.06, np.float32), neuron=NeuronParameters(**tau)), Layer(np.ones((3, 2), np.float32), spiking=False)))
+    x = np.zeros((150, 2, 1), np.float32)
+    x[:5] = 1
+    expected = refsnn.forward(network, x)[0].spikes
+    assert expected[20:].any() == ("tau_syn" in tau)
+    np.testing.assert_array_equal(fast.forward(network, x)[0].spikes, expected)
+
+
+@pytest.mark.parametrize("sizes, B, dtype", [((20, 700, 900, 10), 5, "float64"), ((20, 1000, 1000, 10), 1, "float32")])
+def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype):
+    program = f"""
+import hashlib, numpy as np, refsnn
+from refsnn import fast
+rng = np.random.default_rng(0)
+network = refsnn.Network.initialise(rng, {sizes}, dtype=np.{dtype})
+network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(np.{dtype}) for layer in network.layers])
+x = (rng.random((4, {B}, 20)) < 0.3).astype(np.{dtype})
+_, gradient, _ = fast.loss_and_gradient(network, x, rng.integers(0, {sizes[-1]}, {B}))
+print(hashlib.sha256(b"".join(entry.W.tobytes() for entry in gradient)).hexdigest())
+"""
+    found = {subprocess.run([sys.executable, "-c", program], env=os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}, capture_output=True, check=True,
+                            cwd=Path(refsnn.__file__).parents[1], text=True).stdout for threads in (1, 2, 4)}
+    assert len(found) == 1
+
+
 def test_a_negative_zero_is_no_spike():
     network, x, labels = busy()
     negative = np.where(x == 0, -0.0, x)
@@ -122,7 +154,7 @@ def test_decisions_do_not_depend_on_threads(threads, monkeypatch):
 def test_events_are_the_spikes(rng, B, T, M):
     x = (rng.random((T, B, M)) < 0.4).astype(np.float32)
     events = Events.of(x)
-    np.testing.assert_array_equal(events.dense(), x)
+    np.testing.assert_array_equal(events.dense_rows(slice(0, len(x) * x.shape[1])).reshape(x.shape), x)
     np.testing.assert_array_equal(events.per_sample(), x.sum(axis=0))
     W, lam = rng.normal(size=(M, 3)).astype(np.float32), rng.normal(size=(T, B, 3)).astype(np.float32)
     for samples in (slice(0, B), slice(B // 2, B)):

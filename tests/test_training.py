@@ -100,6 +100,22 @@ def test_a_killed_process_leaves_a_run_that_goes_on_to_the_same_bits(small, tmp_
     assert_same_run(tmp_path / "whole", tmp_path / "killed")
 
 
+def test_ctrl_c_is_one_line_with_two_processes(small, tmp_path):
+    command = [sys.executable, "-m", "refsnn", "train", "--data", small.data, "--hidden", "40", "--epochs", "999", "--workers", "2",
+               "--out", str(tmp_path / "stopped")]
+    environment = os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
+    # as from a terminal: to both processes, which a shell leaves to hear it
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)) as process:
+        deadline = time.monotonic() + 60
+        while len(checkpoints(tmp_path / "stopped")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        heard = process.stderr.read()
+    assert process.returncode == 130
+    assert heard.strip().startswith("refsnn: stopped") and "\n" not in heard.strip()
+
+
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(small, tmp_path, capsys):
     train(small, tmp_path / "whole")
     train(small, tmp_path / "damaged")

@@ -46,7 +46,7 @@ def leap(circuits, grid, x, kicks=None):
         run_line(state, arrive, None if kicks is None else kicks[:, part], circuits, grid)
         sample_late(*state, circuits, grid, out=samples[:, part])
         active = np.flatnonzero(near_threshold(*state, circuits, grid))                    # (c,)
-        path = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)      # (c, 2 G)
+        path = line_on_grid(*(flat(array).take(active, axis=1) for array in state), active % N, circuits, grid)      # (c, G)
         sampled = np.ascontiguousarray(flat(samples[:, part]).take(active, axis=1).T)      # (c, T)
         step, position = fire(path, sampled, active % N, circuits, grid)
         flat(samples[:, part])[:, active] = sampled.T
@@ -130,9 +130,9 @@ def can_leap(circuits, grid):
 
 
 def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
-    """Y of neurons `unit` (c,) at all grid points, from what they are at k dt, (T, c) each: (c, 2 G). SPEC C3.
+    """Y of neurons `unit` (c,) at all grid points, from what they are at k dt, (T, c) each: (c, G). SPEC C3.
 
-    At k dt itself it is that of the membrane before the noise of that instant; beyond the end it is -inf.
+    At k dt itself it is that of the membrane before the noise of that instant. There are G numbers more behind the array, for `fire`.
     """
     steps, T, dtype = on_grid(circuits, grid), grid.steps, U.dtype
     threshold = Firing.on(grid, circuits).threshold[unit, None]                            # (c, 1)
@@ -141,24 +141,25 @@ def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):
     for column, array in enumerate((U.T, I_exc.T, I_inh.T, -threshold)):
         np.multiply(array, growth, out=state[..., column])
     tables = [table / steps.b for table in (steps.b, steps.c_exc, steps.c_inh, 1)]         # (M, N) each
-    path = np.empty((len(unit), 2 * T, grid.substeps), dtype)
-    path[:, :T] = state @ np.stack([table.T for table in tables], axis=1).take(unit, axis=0)      # (c, T, 4) (c, 4, M)
-    path[:, T:] = -np.inf
-    return path.reshape(len(unit), 2 * T * grid.substeps)
+    path = np.empty((len(unit) + 1, T, grid.substeps), dtype)
+    path[-1] = 0
+    np.matmul(state, np.stack([table.T for table in tables], axis=1).take(unit, axis=0), out=path[:-1])    # (c, T, 4) (c, 4, M)
+    return path.reshape(len(path), -1)[:-1]
 
 
 def fire(line, sampled, unit, circuits, grid):
-    """Find all spikes of neurons `unit` (c,) from line (c, 2 G), which is Y, and put their resets into sampled (c, T). SPEC C4.
+    """Find all spikes of neurons `unit` (c,) from line (c, G), which is Y, and put their resets into sampled (c, T). SPEC C4.
 
     Returns the spikes' grid steps (E,) and their positions among the c neurons (E,).
     """
-    firing, (whole, _), G, dtype = Firing.on(grid, circuits), late_sampling(circuits, grid), line.shape[1] // 2, line.dtype
+    firing, (whole, _), G, dtype = Firing.on(grid, circuits), late_sampling(circuits, grid), line.shape[1], line.dtype
     k = np.arange(grid.steps)
     gap, rate = (firing.threshold - firing.reset).astype(float), grid.h / circuits.tau_mem  # (N,) each
     fading = 1 / grown(grid, circuits, k + (circuits.sample_time / grid.dt)[:, None])      # (N, T) of a reset, at the samples
     due_step = (k * grid.substeps + whole[:, None]).astype(np.int32)                       # (N, T) grid step of the samples
-    from_place = np.lib.stride_tricks.as_strided(line, (max(line.size - G + 1, 0), G), 2 * line.strides[1:])         # G grid points from any place on
-    first = first_true(line[:, :G] > 0) + 1                                                # (c,) grid point of the first spike, beyond G if none
+    # G grid points from any place on; those beyond the end are the next neuron's, and what is found there is beyond the end
+    from_place = np.lib.stride_tricks.as_strided(line, (line.size + 1, G), 2 * line.strides[1:])
+    first = first_true(line > 0) + 1                                                       # (c,) grid point of the first spike, beyond G if none
     own, steps, positions = np.arange(len(unit)), [], []                                   # own (n,): who is looked at
     while True:
         spiked = np.flatnonzero(first <= G)
@@ -170,7 +171,7 @@ def fire(line, sampled, unit, circuits, grid):
         neuron = unit[own]                                                                 # (n,)
         # reset, held in the refractory time
         release = np.minimum(first + firing.hold[neuron], G + 1)                           # (n,)
-        path = from_place[own * (2 * G) + release - 1]                                     # (n, G) from the release on
+        path = from_place[own * G + release - 1]                                           # (n, G) from the release on
         lift = gap[neuron] * np.exp((release - G / 2) * rate[neuron])                      # (n,)
         level = np.where(release <= G, path[:, 0] + lift.astype(dtype), dtype.type(0))     # (n,)
         # threshold

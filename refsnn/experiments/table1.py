@@ -7,8 +7,8 @@ from refsnn.experiments.table import beside_paper
 from refsnn.relu import ReluRecipe
 from refsnn.training import PRESETS
 
-FULL = {**PRESETS["long"], "dropout": 0.2}
-QUICK = {"epochs": 6, "dropout": 0.2}
+FULL = {**PRESETS["long"], "dropout": 0.1}
+QUICK = {"epochs": 6, "dropout": 0.1}
 CHOOSES = ()
 SIZE = (10, 4)
 
