@@ -1,18 +1,23 @@
 """How fast refsnn is, beside other frameworks where they are installed: python data_scripts/benchmark.py [--json FILE].
 
 One loss and gradient of the 256-246-10 network on a batch of 100 images of the sample, float32, free run of the ideal model, the published
-surrogate and objective. Before any time is shown, the loss and the gradient of every contestant are compared with refsnn.spec's. The rounds are
-interleaved, so that a change of the machine's speed meets all of them alike; in each, a contestant runs three times and the last counts, since the
-threads of the one before go on waiting for work for a while, on the same cores. Medians are reported.
+surrogate and objective. Before any time is shown, the loss and the gradient of every contestant are compared with refsnn.spec's.
+
+Each contestant has a process of its own, with as many threads as it takes by itself, and runs alone: the others wait, and are given time to fall asleep, since
+threads of most frameworks go on looking for work for a while. The rounds are interleaved, in an order drawn anew for each, so that a change of the machine's
+speed meets all of them alike. In each a contestant runs some times and its median counts; the median of all rounds is reported.
 
 PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
 
 import argparse
 import json
+import os
 import platform
 import time
 import tracemalloc
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
 
 import numpy as np
 from _peers import PEERS
@@ -22,7 +27,9 @@ from refsnn import fast
 from refsnn.datasets import load
 from refsnn.events import Events, encode_events
 
-AGREEMENT = 2e-5    # of max|gradient|: other orders of float32 sums, and the spikes of a membrane within rounding of its threshold
+AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
+REPEATS = 9         # runs of a contestant in a round, the first of which warm its caches
+PAUSE = 0.3         # seconds until the threads of the contestant before sleep
 
 
 def network_of(hidden=246):
@@ -39,23 +46,55 @@ def batch(B, steps):
     return refsnn.encode(data.train_images[:B], steps, dtype=np.float32), data.train_labels[:B]
 
 
-def contestants(network, x, labels):
-    """{name: a function that returns (loss, dW of each layer)}; what is not installed is named and left out."""
-    def own(function, given):
-        """A function of refsnn in the form of a contestant."""
-        def run():
-            loss, gradient, _ = function(network, given, labels)
-            return loss, *(entry.W for entry in gradient)
-        return run
+def own(function, network, x, labels):
+    """A function of refsnn as a contestant, as the entries of PEERS are."""
+    def run():
+        loss, gradient, _ = function(network, x, labels)
+        return loss, *(entry.W for entry in gradient)
+    return run
 
-    found = {"refsnn.spec": own(refsnn.loss_and_gradient, x), "refsnn.fast": own(fast.loss_and_gradient, x),
-             "refsnn.fast, events": own(fast.loss_and_gradient, Events.of(x))}
-    for name, make in PEERS.items():
-        try:
-            found[name] = make(*(layer.W for layer in network.layers), x, labels)
-        except ImportError as error:
-            print(f"{name}: skipped, {error}")
-    return found
+
+def contestant(name, network, x, labels):
+    """The function (): (loss, dW of each layer) of a contestant. Raises ImportError where its framework is missing."""
+    if name in PEERS:
+        return PEERS[name](*(layer.W for layer in network.layers), x, labels)
+    if name == "refsnn.spec":
+        return own(refsnn.loss_and_gradient, network, x, labels)
+    return own(fast.loss_and_gradient, network, Events.of(x) if name == "refsnn.fast, events" else x, labels)
+
+
+NAMES = ("refsnn.spec", "refsnn.fast", "refsnn.fast, events", *PEERS)
+
+
+def serve(pipe, name, network, x, labels):
+    """In a process of its own: send the result of a contestant, or why there is none; then, whenever asked, the seconds of REPEATS runs."""
+    try:
+        run = contestant(name, network, x, labels)
+    except ImportError as error:
+        pipe.send(str(error))
+        return
+    pipe.send(run())
+    while pipe.recv():
+        seconds = []
+        for _ in range(REPEATS):
+            started = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - started)
+        pipe.send(seconds)
+
+
+def started(name, *case):
+    """(process, pipe, result) of a contestant; None, with a line, where its framework is missing."""
+    context = get_context("spawn")
+    pipe, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs, name, *case), daemon=True)
+    process.start()
+    result = pipe.recv()
+    if isinstance(result, str):
+        print(f"{name}: skipped, {result}")
+        process.join()
+        return None
+    return process, pipe, result
 
 
 def disagreement(result, reference):
@@ -81,19 +120,35 @@ def interleaved(runs, rounds):
 def compare(steps, rounds):
     """One table: every contestant's agreement and time at T = steps."""
     network, (x, labels) = network_of(), batch(100, steps)
-    runs = contestants(network, x, labels)
-    reference = runs["refsnn.spec"]()
-    agreement = {name: disagreement(run(), reference) for name, run in runs.items()}
+    running = {name: found for name in NAMES if (found := started(name, network, x, labels))}
+    reference = running["refsnn.spec"][2]
+    agreement = {name: disagreement(result, reference) for name, (_, _, result) in running.items()}
     for name in [name for name, value in agreement.items() if value > AGREEMENT]:
         print(f"{name}: left out, its loss and gradient differ by {agreement[name]:.1e}")
-        runs.pop(name)
-    seconds = interleaved(runs, rounds)
+        end(*running.pop(name))
+    order, medians = np.random.default_rng(0), {name: [] for name in running}
+    for _ in range(rounds):
+        for name in order.permutation(list(running)):
+            time.sleep(PAUSE)
+            _, pipe, _ = running[name]
+            pipe.send(True)
+            medians[name].append(float(np.median(pipe.recv())))
+    for process in running.values():
+        end(*process)
+    seconds = {name: float(np.median(values)) for name, values in medians.items()}
     spikes = float(fast.forward(network, x)[0].spikes.sum() / len(labels))
     print(f"\nT = {steps}, {x.sum() / len(labels):.1f} input and {spikes:.1f} hidden spikes an image"
-          f"\n{'':22}{'ms':>8}{'times fast':>12}{'disagreement':>14}")
+          f"\n{'':22}{'ms':>8}{'fastest':>9}{'times fast':>12}{'events':>8}{'disagreement':>14}")
     for name, value in seconds.items():
-        print(f"{name:22}{1e3 * value:8.2f}{value / seconds['refsnn.fast']:12.2f}{agreement[name]:14.1e}")
-    return {"steps": steps, "hidden_spikes": spikes, "seconds": seconds, "disagreement": agreement}
+        ratios = [value / seconds[own] for own in ("refsnn.fast", "refsnn.fast, events")]
+        print(f"{name:22}{1e3 * value:8.2f}{1e3 * min(medians[name]):9.2f}{ratios[0]:12.2f}{ratios[1]:8.2f}{agreement[name]:14.1e}")
+    return {"steps": steps, "hidden_spikes": spikes, "seconds": seconds, "rounds": medians, "disagreement": agreement}
+
+
+def end(process, pipe, _):
+    """End a contestant's process."""
+    pipe.send(False)
+    process.join()
 
 
 def growth(rounds):
@@ -145,14 +200,25 @@ def own_parts(rounds):
     return {"seconds": seconds, **rates, "peak_arrays": peak}
 
 
+def installed():
+    """The versions of the packages that take part."""
+    found = {}
+    for name in ("numpy", "scipy", "torch", "jax", "snntorch", "norse"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
 def main():
     """Run everything, print the tables, and write the JSON file if one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=50, choices=range(1, 1001), metavar="N", help="how often each contestant is timed (default: 50)")
     parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
     chosen = parser.parse_args()
-    results = {"python": platform.python_version(), "numpy": np.__version__, "refsnn": refsnn.__version__, "machine": platform.machine(),
-               "rounds": chosen.rounds, "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
+    results = {"python": platform.python_version(), "refsnn": refsnn.__version__, "machine": platform.machine(), "processors": os.cpu_count(),
+               "packages": installed(), "rounds": chosen.rounds, "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
     print()
     results |= {"growth": growth(chosen.rounds), "parts": own_parts(chosen.rounds)}
     if chosen.json:
