@@ -260,6 +260,8 @@ def add_spiking_gradient(gradient, layer, trace, below, own, gS, from_above, W_a
 
 def product(left, right, out):
     """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE."""
+    if len(left) * right.size <= GEMM_SIZE and min(out.shape) > 1:
+        return np.matmul(left, right, out=out)
     if len(left) == 1:
         out[:] = product(np.repeat(left, 2, axis=0), right, np.empty((2, out.shape[1]), out.dtype))[:1]
         return out
