@@ -25,11 +25,12 @@ EDGE = 1e-6          # of a bin: a time so little before k dt is k dt, which as 
 LISTS = ("times", "units", "samples")
 
 
-def bin_events(times: np.ndarray, units: np.ndarray, samples: np.ndarray, shape: tuple[int, int, int], dt: float, dtype=np.float64) -> np.ndarray:
+def bin_events(times: np.ndarray, units: np.ndarray, samples: np.ndarray, shape: tuple[int, int, int], dt: float,
+               dtype=np.float64) -> np.ndarray:
     """Spikes (T, B, N) from a list of events: a spike in [k dt, (k + 1) dt) goes to bin k, at most one per bin. SPEC C6.
 
-    times (E,) float, seconds; units, samples (E,) integers below N and B; shape (T, B, N). Events after the end, from T dt on, are left out, as a chip's
-    are; a time before 0 is an error. Raises ShapeError, DtypeError, RangeError.
+    times (E,) float, seconds; units, samples (E,) integers below N and B; shape (T, B, N). Events after the end, from T dt on, are left out, as a
+    chip's are; a time before 0 is an error. Raises ShapeError, DtypeError, RangeError.
 
     >>> bin_events(np.array([0.5, 2.25, 2.5]), np.array([0, 1, 1]), np.array([0, 0, 0]), (3, 1, 2), dt=1.0)[:, 0].tolist()
     [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]

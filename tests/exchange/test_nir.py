@@ -131,6 +131,23 @@ def test_norse_runs_a_graph_of_ours_with_the_spikes_that_are_declared():
 
 
 @FOREIGN
+def test_spikingjelly_runs_a_graph_of_ours_with_the_spikes_that_are_declared():
+    torch, _ = torch_and("spikingjelly.activation_based.nir_exchange")
+    from spikingjelly.activation_based.nir_exchange import import_from_nir
+
+    layers, x = spiking()
+    module = import_from_nir(to_nir(layers, "step"), dt=1e-4)
+    counted, state = [], None
+    with torch.no_grad():
+        for x_t in torch.tensor(x):
+            out, state = module(x_t, state)
+            counted.append(out.numpy())
+    expected = general.forward(layers, x, replace(SNNTORCH.conventions, tie="spike"))[-1].spikes
+    assert expected.sum() > 20
+    assert (np.stack(counted) == expected).all()
+
+
+@FOREIGN
 def test_a_graph_of_snntorchs_has_its_spikes_here():
     torch, snntorch = torch_and("snntorch")
     from snntorch.export_nir import export_to_nir

@@ -105,7 +105,8 @@ def train(steps=40, batch=30, hidden=12, seed=0, rate=0.01):
     """Train in the loop: a list with the accuracy of every batch before its update; and the network."""
     rng = np.random.default_rng(seed)
     neuron = NeuronParameters()
-    network = Network((Layer(rng.normal(0.1, 0.1, (INPUTS, hidden)), None, neuron), Layer(rng.normal(0, 0.1, (hidden, CLASSES)), None, neuron, False)))
+    W, W_out = rng.normal(0.1, 0.1, (INPUTS, hidden)), rng.normal(0, 0.1, (hidden, CLASSES))
+    network = Network((Layer(W, None, neuron), Layer(W_out, None, neuron, spiking=False)))
     hardware, state, accuracies = Hardware(network, batch, rng), adam_start(parameters(network.layers)), []
     objective, surrogate = Objective(), Surrogate(10.0, spike_aware=True)
     with tempfile.TemporaryDirectory() as folder:
