@@ -1,4 +1,4 @@
-"""The survey of frameworks: it finds the conventions of a subject whose conventions are known, and those on file hold where a framework is installed."""
+"""The survey of frameworks: it finds the conventions of a subject that follows known ones; those on file hold where a framework is installed."""
 
 import importlib
 import json

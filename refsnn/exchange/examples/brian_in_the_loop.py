@@ -101,14 +101,14 @@ def patterns(rng, batch):
     return (times == np.arange(STEPS)[:, None, None]).astype(float), labels
 
 
-def train(steps=40, batch=30, hidden=12, seed=0, rate=0.01):
+def train(steps=60, batch=60, hidden=24, seed=0, rate=0.02):
     """Train in the loop: a list with the accuracy of every batch before its update; and the network."""
     rng = np.random.default_rng(seed)
     neuron = NeuronParameters()
-    W, W_out = rng.normal(0.1, 0.1, (INPUTS, hidden)), rng.normal(0, 0.1, (hidden, CLASSES))
+    W, W_out = rng.normal(0.05, 0.15, (INPUTS, hidden)), rng.normal(0, 0.1, (hidden, CLASSES))
     network = Network((Layer(W, None, neuron), Layer(W_out, None, neuron, spiking=False)))
     hardware, state, accuracies = Hardware(network, batch, rng), adam_start(parameters(network.layers)), []
-    objective, surrogate = Objective(), Surrogate(10.0, spike_aware=True)
+    objective, surrogate = Objective(readout_scale=3.0, weight=0.0), Surrogate(20.0, spike_aware=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording.npz"
         for _ in range(steps):
@@ -124,8 +124,8 @@ def train(steps=40, batch=30, hidden=12, seed=0, rate=0.01):
 def main():
     """Train, and print the accuracy over the steps."""
     accuracies, _ = train()
-    for first in range(0, len(accuracies), 5):
-        print(f"steps {first:3} to {first + 4:3}   accuracy {100 * np.mean(accuracies[first:first + 5]):.1f} %", flush=True)
+    for first in range(0, len(accuracies), 10):
+        print(f"steps {first:3} to {first + 9:3}   accuracy {100 * np.mean(accuracies[first:first + 10]):.1f} %", flush=True)
     return 0
 
 

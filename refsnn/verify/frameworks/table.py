@@ -32,7 +32,8 @@ def table(results):
 def paper():
     """The column of the paper's code, with which the others are compared."""
     own = Conventions()
-    return ["the paper's code, `refsnn`", *(WORDS[name, getattr(own, name)] for name in ROWS), "superspike, inside", "99", "0", "30 of 30", "30 of 30"]
+    cells = [WORDS[name, getattr(own, name)] for name in ROWS]
+    return ["the paper's code, `refsnn`", *cells, "superspike, inside", "99", "0", "30 of 30", "30 of 30"]
 
 
 def column(found):
