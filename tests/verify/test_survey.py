@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refsnn.verify.frameworks.simulated import require_plain
 from refsnn.verify.frameworks.survey import STRENGTHS, agrees, ask, combinations, of_forward, question, referred, survey, tie_of
 from refsnn.verify.frameworks.table import column, paper, table
 from refsnn.verify.operations import Reference
@@ -136,3 +137,20 @@ def test_by_hand_the_reset_of_spikingjelly_carries_a_gradient():
     assert node(0 * x).item() == 1         # V = 0.5 (0.5) + 0.75 = 1 = theta: a spike; dV/dx = -1/6 + 1/2 = 1/3, times 1 - 3
     node.v.sum().backward()
     assert abs(x.grad.item() + 2 / 3) < 1e-12
+
+
+def test_every_adapter_pins_its_packages_and_the_script_reads_the_pins_without_importing(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "data_scripts"))
+    script = importlib.import_module("frameworks")
+    pins = {path.stem: script.pins_of(path) for path in script.FOLDER.glob("*.py")}
+    assert {name for name, own in pins.items() if own} == set(RESULTS)
+    assert all("==" in package for own in pins.values() for package in own.get("PACKAGES", ()))
+
+
+def test_adapters_refuse_what_not_all_frameworks_have():
+    inputs, params = question(1.0)
+    for changed in (({**inputs, "R0": np.zeros((6, 6))}, params), (inputs, {**params, "tau_mem": [[1e-2] * 6, 1e-2]}),
+                    (inputs, {**params, "spike_aware": True})):
+        with pytest.raises(NotImplementedError):
+            require_plain(*changed)
+    require_plain(inputs, params)

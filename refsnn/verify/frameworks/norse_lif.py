@@ -1,5 +1,7 @@
 """norse: its LIFCell, with SuperSpike."""
 
+from importlib.metadata import version
+
 import norse
 import torch
 from norse.torch.functional.lif import LIFFeedForwardState, LIFParameters
@@ -41,7 +43,7 @@ def inverse_milliseconds():
     return abs(state.v.item() - 0.5 * (1 - 0.1)) > 1e-6
 
 
-adapter = TorchNetwork("norse", norse.__version__ if hasattr(norse, "__version__") else "1.1.0", layer, spike)
+adapter = TorchNetwork("norse", version("norse"), layer, spike)
 
 DOCUMENTS = (
     ("LIFParameters, alpha", "a parameter of the surrogate gradient", "SuperSpike has a slope of 1 whatever alpha is", slope_matters),

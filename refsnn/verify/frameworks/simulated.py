@@ -1,8 +1,15 @@
-"""What the adapters of simulators without a gradient share: a network of their layers. It needs numpy only."""
+"""What the adapters of simulators without a gradient share, a network of their layers; and what all adapters leave out. It needs numpy only."""
 
 import numpy as np
 
-NEVER = 1e15         # the threshold of a readout
+NEVER = 1e15         # the threshold of a readout: so far that even the gradient through a reset, threshold times surrogate, is below rounding
+
+
+def require_plain(inputs, params):
+    """Raise NotImplementedError for what not all frameworks have: recurrence, parameters of single neurons, a spike-aware surrogate."""
+    lists = [name for name in ("tau_mem", "tau_syn", "threshold") if any(isinstance(value, list) for value in params[name])]
+    if lists or params.get("spike_aware") or any(name[0] == "R" for name in inputs):
+        raise NotImplementedError("these adapters have no recurrence, one parameter a layer, and the surrogate at the membrane")
 
 
 class Simulator:
@@ -20,6 +27,7 @@ class Simulator:
 
     def call(self, op, inputs, params, conventions):
         """All layers over all time steps."""
+        require_plain(inputs, params)
         below, outputs, count = inputs["x"], {}, len(params["tau_mem"])
         for l in range(count):
             readout = l == count - 1

@@ -9,8 +9,9 @@ import numpy as np
 from flax import nnx
 from spyx import axn, nn
 
+from refsnn.verify.frameworks.simulated import NEVER, require_plain
+
 PACKAGES = ("spyx==1.0.0",)
-NEVER = 1e15         # so far that even the gradient through a reset, threshold times surrogate, is below rounding
 
 
 def layer(drive, tau_mem, tau_syn, threshold, dt, slope):
@@ -61,6 +62,7 @@ class Spyx:
         """Arrays in and out."""
         if op == "surrogate":
             return {"sigma": np.asarray(jax.grad(lambda V: axn.superspike(params["slope"])(V - params["threshold"]).sum())(jnp.asarray(inputs["V"])))}
+        require_plain(inputs, params)
         weights = {name: jnp.asarray(array) for name, array in inputs.items() if name[0] == "W"}
         if op == "forward":
             trace = run(weights, inputs, {**params, "slope": 1.0})

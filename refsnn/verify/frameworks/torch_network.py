@@ -1,4 +1,4 @@
-"""What the adapters of PyTorch frameworks share: a network of their layers, the paper's objective, and autograd. It needs torch, not refsnn.
+"""What the adapters of PyTorch frameworks share: a network of their layers, the paper's objective, and autograd. It needs torch.
 
 A framework is given as two functions:
 
@@ -12,7 +12,7 @@ recurrence: what they have in common.
 import numpy as np
 import torch
 
-NEVER = 1e15         # so far that even the gradient through a reset, threshold times surrogate, is below rounding
+from refsnn.verify.frameworks.simulated import NEVER, require_plain
 
 
 class TorchNetwork:
@@ -32,6 +32,7 @@ class TorchNetwork:
             V = tensors["V"].requires_grad_()
             self.spike(V - params["threshold"], params["slope"]).sum().backward()
             return {"sigma": V.grad.numpy()}
+        require_plain(inputs, params)
         if op == "forward":
             with torch.no_grad():
                 trace = self.run(tensors, {**params, "slope": 1.0})
