@@ -202,12 +202,12 @@ def layer_of(nir, names, nodes, reading):
     for field in ("v_leak", "v_reset") if spiking else ("v_leak",):
         zero(f"{field} of node {names[1]}", getattr(node, field), "leak and reset are at 0 here")
     tau_mem, tau_syn = (np.asarray(getattr(node, name), float) for name in ("tau_mem", "tau_syn"))                                 # (N,)
+    threshold = np.asarray(node.v_threshold, float) if spiking else 1.0
+    neuron = NeuronParameters(one(tau_mem), one(tau_syn), one(threshold), reading.dt)
     r, w_in = gain(tau_mem, tau_syn, reading.dt, reading.spikes)
     factor = np.asarray(node.r, float) * np.asarray(node.w_in, float) / (r * w_in)                                               # (N,)
     factor = np.where(np.abs(factor - 1) < ROUNDING, 1.0, factor)
     W, R = (None if name is None else weights(nir, name, nodes[name], factor) for name in (names[0], names[2]))
-    threshold = np.asarray(node.v_threshold, float) if spiking else 1.0
-    neuron = NeuronParameters(one(tau_mem), one(tau_syn), one(threshold), reading.dt)
     return Layer(W, R, neuron, spiking)
 
 
@@ -235,7 +235,10 @@ def read(path):
     """The NIR graph of a file (HDF5). Raises DataError where it is none, OSError where there is none."""
     nir = package()
     with open(path, "rb"), damage_is_data_error(path):
-        return nir.read(path)
+        try:
+            return nir.read(path)
+        except AssertionError as error:               # how nir says that the parameters of a node do not fit each other
+            raise DataError(str(error) or "a node is not well formed") from error
 
 
 def write(path, graph):

@@ -222,6 +222,22 @@ def test_a_file_that_is_no_graph_is_a_data_error(tmp_path):
         read(tmp_path / "graph.nir")
 
 
+def test_a_graph_whose_parameters_do_not_fit_is_a_data_error(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "graph.nir"
+    write(path, to_nir(network(recurrent=False).layers))
+    with h5py.File(path, "r+") as file:
+        node = file["node/nodes/0_neurons"]
+        del node["tau_mem"]
+        node["tau_mem"] = np.ones(2)
+    with pytest.raises(DataError, match="graph.nir"):
+        read(path)
+
+
+def test_time_constants_that_are_none_are_refused():
+    refused({"0_neurons": changed(tau_mem=0.0)}, RangeError, "tau_mem")
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "nir", None)
     with pytest.raises(RefsnnError, match=r"refsnn\[nir\]"):

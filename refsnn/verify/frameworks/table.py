@@ -24,9 +24,9 @@ def table(results):
     columns = [("", *ROWS.values(), *RUNS), paper()] + [column(found) for found in results.values()]
     rows = [[cells[index] for cells in columns] for index in range(len(columns[0]))]
     rows.insert(1, ["---"] * len(columns))
-    claims = [f"- {found['name']}, `{claim['where']}`: \"{claim['says']}\"; but {claim['does']}."
+    claims = [f"- {found['name']}, `{claim['where']}`: {claim['says']}; but {claim['does']}."
               for found in results.values() for claim in found["documents"] if not claim["true"]]
-    return "\n".join(["| " + " | ".join(cells) + " |" for cells in rows] + ["", "Documents that their code contradicts:", "", *claims, ""])
+    return "\n".join(["| " + " | ".join(cells) + " |" for cells in rows] + ["", "Documents, in our words, that their code contradicts:", "", *claims, ""])
 
 
 def paper():
