@@ -58,8 +58,7 @@ class Reading:
 
 
 # a snnTorch graph holds 1 - dt/tau for its decays; dt is fixed in its code (snntorch/import_nir.py of version 1.0)
-SNNTORCH = Reading(1e-4, "step", Conventions(integrator="euler", reset="to_value", reset_time="same_step", input_delay="none",
-                                             recurrent_weights="from_to"))
+SNNTORCH = Reading(1e-4, "step", Conventions(integrator="euler", reset="to_value", reset_time="same_step", input_delay="none"))
 
 
 def gain(tau_mem, tau_syn, dt, spikes):
