@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from refsnn import __version__
+from refsnn import __version__, doctor
 from refsnn.errors import RangeError, RefsnnError, check_count
 from refsnn.experiments.executors import cluster, processes
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
@@ -84,6 +84,7 @@ def parser():
     add_vectors(verbs)
     add_conformance(verbs.add_parser("conformance", help="check an implementation against the reference",
                                    formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False))
+    verbs.add_parser("doctor", help="say what this installation is made of", allow_abbrev=False).set_defaults(command=run_doctor)
     return top
 
 
@@ -162,6 +163,12 @@ def run_reproduce(chosen):
         for folder, base in bases.items():
             print_table(reproduce(chosen.name, base, seeds, folder, executor, note=lambda text: print(text, flush=True)))
             print(f"\nresults   {folder / chosen.name}.json")
+    return 0
+
+
+def run_doctor(chosen):
+    """Print versions, BLAS, threads, and which extras are there."""
+    print("\n".join(doctor.report()))
     return 0
 
 

@@ -34,7 +34,7 @@ from refsnn.training import SHARDS, Progress, Recipe, Split, Substrate, members,
 try:
     import fcntl
 except ImportError:  # Windows has no such locks; there, two runs in one folder are not kept apart
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 CHECKPOINTS_KEPT = 2
 RUNS = Path("refsnn-runs")

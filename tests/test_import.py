@@ -25,6 +25,8 @@ ALLOWED = {
     "relu": {"errors", "spec", "datasets", "training", "runs"},
     "speech": {"errors", "files", "spec"},
     "verify": {"errors", "events", "files", "spec", "chip"},
+    "exchange": {"errors", "files", "spec", "chip", "verify"},
+    "doctor": {"verify"},
     "__init__": {"errors", "spec", "chip"},
     "experiments": {"crew", "errors", "events", "fast", "files", "spec", "chip", "datasets", "training", "runs", "relu", "speech"},
     "__main__": {"errors", "runs", "training", "experiments", "verify"},

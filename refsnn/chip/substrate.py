@@ -16,6 +16,7 @@ from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check
 from refsnn.events import input_events
 from refsnn.spec.network import Layer, Network
 from refsnn.spec.neuron import NeuronParameters
+from refsnn.spec.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,8 @@ class Chip:
             raise ShapeError(f"the settings are for layers of {sizes[0]} neurons but the chip has {sizes[1]}")
 
     @classmethod
-    def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6, sample_offset=0.0, spike_shift=0.0):
+    def sample(cls, rng: "np.random.Generator", network: Network, variation: Variation = Variation.calibrated(), substeps: int = 8,
+               refractory: float = 2e-6, sample_offset: float = 0.0, spike_shift: float = 0.0) -> "Chip":
         """Draw a chip for `network`, with all settings nominal; rng: a numpy Generator.
 
         Raises DtypeError, RangeError, and ShapeError where the network is too large for one chip.
@@ -68,7 +70,7 @@ class Chip:
         check_type("rng", rng, np.random.Generator)
         return replace(self, pattern=tuple(drift_pattern(rng, pattern, self.variation.drift) for pattern in self.pattern))
 
-    def forward(self, network, x, rng):
+    def forward(self, network: Network, x, rng) -> tuple[Trace, ...]:
         """Run the chip: x (T, B, M), dense or Events -> a tuple with one Trace a layer, as forward of the ideal model returns. SPEC C1-C8.
 
         rng: a numpy Generator for the noise, or the noise itself: one Noise a layer (then variation must have neither

@@ -6,7 +6,7 @@ from refsnn.chip import Variation
 from refsnn.experiments.figures import dots
 from refsnn.experiments.table import percent
 
-FULL = {}
+FULL: dict = {}
 QUICK = {"epochs": 4}
 CHOOSES = ()
 SIZE = (7, 6)

@@ -15,7 +15,7 @@ from refsnn.experiments.table import percent
 from refsnn.spec import Surrogate, encode, forward
 from refsnn.training import split
 
-FULL = {}
+FULL: dict = {}
 QUICK = {"epochs": 4}
 CHOOSES = ("slope",)
 SIZE = (7, 5)

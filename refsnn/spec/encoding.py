@@ -21,7 +21,7 @@ from refsnn.errors import DtypeError, ShapeError, check_array, check_count, chec
 THRESHOLD_IN = 0.2
 
 
-def downscale(images, crop=2, size=16):
+def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
     """Reduce square images to `size` x `size` by cubic-spline interpolation. SPEC E17.
 
     out = clip(floor(A img A^T + 1/2), 0, 255), after `crop` rows and columns are dropped on every side.
@@ -87,7 +87,7 @@ def latency(intensity, tau_in=8e-6):
         return np.where(charged > 0, tau_in * np.log(intensity / charged), np.inf)
 
 
-def encode(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
+def encode(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: float = 8e-6, dtype=np.float64) -> np.ndarray:
     """Turn grey images into input spikes, at most one a pixel. SPEC E18.
 
     bin = floor((t - t_first) / dt), where t_first = 1.785 us is the latency of a white pixel: the brightest possible spike falls

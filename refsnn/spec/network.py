@@ -59,7 +59,7 @@ class Network:
     Raises ShapeError where two layers do not fit, DtypeError where they mix dtypes, RangeError where their dt differ.
     """
 
-    layers: tuple
+    layers: tuple[Layer, ...]
 
     def __post_init__(self):
         if not isinstance(self.layers, (list, tuple)):
@@ -78,7 +78,8 @@ class Network:
                 raise RangeError(f"layers[{index}] has dt {below.neuron.dt} but layers[{index + 1}] has {above.neuron.dt}")
 
     @classmethod
-    def initialise(cls, rng, sizes, recurrent=False, neuron=NeuronParameters(), dtype=np.float64):
+    def initialise(cls, rng: "np.random.Generator", sizes, recurrent: bool = False, neuron: NeuronParameters = NeuronParameters(),
+                   dtype=np.float64) -> "Network":
         """A network with normal random weights; sizes (M, N1, .., K), the last being the readout, for example (256, 246, 10).
 
         std 0.7 (1 - beta) / sqrt(fan_in), mean 1e-3 for spiking layers and 0 for the readout. R, where `recurrent`: same rule,
@@ -102,18 +103,18 @@ class Network:
             layers.append(Layer(draw((M, N), 1e-3), draw((N, N), 0.0) if recurrent else None, neuron))
         return cls((*layers, Layer(draw(tuple(sizes[-2:]), 0.0), None, neuron, spiking=False)))
 
-    def with_parameters(self, arrays):
+    def with_parameters(self, arrays) -> "Network":
         """The same network with other weights: `arrays` in the order of parameters(network.layers)."""
         arrays = iter(arrays)
         return Network(tuple(replace(layer, W=next(arrays), R=None if layer.R is None else next(arrays)) for layer in self.layers))
 
 
-def parameters(items):
+def parameters(items) -> list[np.ndarray]:
     """The arrays W, R of every entry of network.layers, or of a gradient, in one flat list without the missing R."""
     return [array for item in items for array in (item.W, item.R) if array is not None]
 
 
-def forward(network, x, noise=None):
+def forward(network: Network, x: np.ndarray, noise: np.ndarray | None = None) -> tuple[Trace, ...]:
     """Run the ideal model: x (T, B, M) -> a tuple with one Trace a layer. SPEC E1-E4.
 
     x: 0.0 or 1.0 in the dtype of the weights, T >= 2. noise: None, or an array (T, B, K) added to the readout's membranes: with
@@ -131,7 +132,9 @@ def forward(network, x, noise=None):
     return (*trace, readout)
 
 
-def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), surrogate=Surrogate(), noise=None):
+def loss_and_gradient(network: Network, x: np.ndarray, labels: np.ndarray, trace: tuple[Trace, ...] | None = None,
+                      objective: Objective = Objective(), surrogate: Surrogate = Surrogate(),
+                      noise: np.ndarray | None = None) -> tuple[float, tuple[LayerGradient, ...], tuple[Trace, ...]]:
     """The objective and its surrogate gradient: returns (loss, gradient, trace). SPEC E5-E16.
 
     trace: a tuple with one Trace a layer, recorded anywhere (a chip, another simulator): its membranes and spikes are injected,
@@ -161,7 +164,7 @@ def gradient_of_trace(layers, x, labels, trace, objective, surrogate):
     return float(loss), tuple(regularised)
 
 
-def drop_units(network, keep):
+def drop_units(network: Network, keep) -> Network:
     """The sub-network without some hidden units, for dropout: their columns of W and R and their rows above become 0.
 
     keep: one boolean array (N,) a spiking layer, True for the units that stay. Kept weights are not rescaled. The dropped units
@@ -183,7 +186,7 @@ def drop_units(network, keep):
     for layer, below, own in zip(network.layers, masks, masks[1:]):
         R = None if layer.R is None else layer.R * np.outer(own, own)
         layers.append(replace(layer, W=layer.W * np.outer(below, own), R=R))
-    return Network(layers)
+    return Network(tuple(layers))
 
 
 def check_input(network, x, noise=None):

@@ -4,7 +4,7 @@ from functools import cache
 
 from refsnn.verify.vectors.catalogue import analog, conventions, forward, functions, gradient, objective, refused, update
 
-RETIRED = {}                               # id: why
+RETIRED: dict = {}                            # id: why
 
 
 @cache

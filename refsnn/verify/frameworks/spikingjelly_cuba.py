@@ -1,0 +1,51 @@
+"""SpikingJelly: its CUBALIFNode with a soft reset and the gradient that its defaults give, and its SuperSpike."""
+
+from importlib.metadata import version
+
+import torch
+from spikingjelly.activation_based import neuron, surrogate
+
+from refsnn.verify.frameworks.torch_network import TorchNetwork, over_time
+
+PACKAGES = ("torch==2.13.0", "spikingjelly==2.0.0")
+
+
+def layer(drive, tau_mem, tau_syn, threshold, dt, slope):
+    """A CUBALIFNode is told its decays; v_reset=None is the soft reset. Its v is the membrane after it."""
+    alpha, beta = (torch.exp(torch.tensor(-dt / tau, dtype=drive.dtype)).item() for tau in (tau_syn, tau_mem))
+    node = neuron.CUBALIFNode(alpha, beta, v_threshold=threshold, v_reset=None, surrogate_function=surrogate.SuperSpike(alpha=slope))
+
+    def step(drive_t):
+        S = node(drive_t)
+        return node.v, S
+
+    return over_time(step, drive)
+
+
+def spike(distance, slope):
+    """The spike function."""
+    return surrogate.SuperSpike(alpha=slope)(distance)
+
+
+def has_a_primitive():
+    """Whether SuperSpike(spiking=False) gives the primitive of its gradient."""
+    try:
+        surrogate.SuperSpike(spiking=False)(torch.zeros(1))
+    except NotImplementedError:
+        return False
+    return True
+
+
+adapter = TorchNetwork("SpikingJelly", version("spikingjelly"), layer, spike)
+
+DOCUMENTS = (
+    ("SuperSpike", "spiking=False: the primitive of its gradient", "it raises NotImplementedError", has_a_primitive),
+    ("SuperSpike", "the gradient is alpha / (1 + |x|)^2", "it is not", lambda: surrogate_at(0.5, 3.0) == 3.0 / 2.25),
+)
+
+
+def surrogate_at(distance, slope):
+    """The surrogate derivative."""
+    V = torch.tensor([distance], dtype=torch.float64, requires_grad=True)
+    spike(V, slope).sum().backward()
+    return V.grad.item()

@@ -1,0 +1,244 @@
+"""NIR: out and in again to the bit, refusals that say why, and the same spikes in snnTorch and norse under the conventions that are declared."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refsnn import DataError, Layer, Network, NeuronParameters, RangeError, RefsnnError, forward
+from refsnn.exchange.nir import SNNTORCH, SPIKES, Reading, from_nir, gain, read, to_nir, write
+from refsnn.verify import general
+from refsnn.verify.conventions import Conventions
+
+nir = pytest.importorskip("nir")
+
+FOREIGN = pytest.mark.filterwarnings("ignore::DeprecationWarning")         # what the frameworks call of nirtorch and torch is deprecated
+SLOW = NeuronParameters(tau_mem=2e-3, tau_syn=1e-3, dt=1e-4)               # the time step that snnTorch's import has in its code
+
+
+def network(neuron=NeuronParameters(), recurrent=True, dtype=np.float64, sizes=(4, 6, 5, 3)):
+    return Network.initialise(np.random.default_rng(0), sizes, recurrent, neuron, dtype)
+
+
+def spiking(seed=1, neuron=SLOW, recurrent=False):
+    """Two spiking layers of weights that make spikes, float32 as the frameworks' parameters are, and input."""
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(0.06, 0.1, shape).astype(np.float32) for shape in ((5, 8), (8, 4))]
+    R = rng.normal(0, 0.1, (8, 8)).astype(np.float32) if recurrent else None
+    x = (rng.random((60, 3, 5)) < 0.3).astype(np.float32)
+    return (Layer(weights[0], R, neuron), Layer(weights[1], None, neuron)), x
+
+
+def torch_and(name):
+    torch = pytest.importorskip("torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pytest.importorskip("nirtorch")
+        return torch, pytest.importorskip(name)
+
+
+@pytest.mark.parametrize("spikes", SPIKES)
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+def test_a_network_goes_out_to_a_file_and_comes_back_to_the_bit(tmp_path, spikes, dtype):
+    rng = np.random.default_rng(1)
+    net = network(dtype=dtype)
+    uneven = NeuronParameters(rng.uniform(4e-6, 8e-6, 6), rng.uniform(4e-6, 8e-6, 6), rng.uniform(0.5, 2, 6))
+    net = Network((replace(net.layers[0], neuron=uneven), *net.layers[1:]))
+    write(tmp_path / "graph.nir", to_nir(net.layers, spikes, Conventions(tie="spike")))
+    layers, reading = from_nir(read(tmp_path / "graph.nir"))
+    assert reading == Reading(net.layers[0].neuron.dt, spikes, Conventions(tie="spike"))
+    for own, back in zip(net.layers, layers, strict=True):
+        assert back.W.dtype == dtype and (back.W == own.W).all() and back.spiking == own.spiking
+        assert (back.R is None) == (own.R is None) and (own.R is None or (back.R == own.R).all())
+        for name in ("tau_mem", "tau_syn", "threshold", "dt"):
+            assert np.array_equal(getattr(back.neuron, name), getattr(own.neuron, name))
+    x = (rng.random((20, 2, 4)) < 0.3).astype(dtype)
+    for own, back in zip(forward(net, x), forward(Network(layers), x)):
+        assert (own.membrane == back.membrane).all()
+
+
+def test_a_graph_has_the_nodes_that_nir_has_for_it():
+    graph = to_nir(network().layers)
+    kinds = [type(graph.nodes[name]).__name__ for name in graph.nodes]
+    assert kinds == ["Input", "Linear", "NIRGraph", "Linear", "NIRGraph", "Linear", "CubaLI", "Output"]
+    assert graph.nodes["0_weights"].weight.shape == (6, 4)                 # (out, in)
+    inner = graph.nodes["0_neurons"]
+    assert {"CubaLIF", "Linear"} < {type(node).__name__ for node in inner.nodes.values()} and ("recurrence", "neurons") in inner.edges
+
+
+def test_recurrence_in_a_flat_graph_is_read_as_in_a_subgraph():
+    graph = to_nir(network(sizes=(4, 6, 3)).layers)
+    inner = graph.nodes.pop("0_neurons")
+    graph.nodes |= {"0_neurons": inner.nodes["neurons"], "recurrence": inner.nodes["recurrence"]}
+    graph.edges += [("0_neurons", "recurrence"), ("recurrence", "0_neurons")]
+    assert (from_nir(graph)[0][0].R == network(sizes=(4, 6, 3)).layers[0].R).all()
+
+
+def test_the_exact_solution_of_nirs_equations_is_the_membrane_of_the_model_at_every_step():
+    net = network(NeuronParameters(tau_mem=10e-6, tau_syn=4e-6, threshold=1e9), recurrent=False, sizes=(4, 3, 2))
+    node, W, dt = to_nir(net.layers).nodes["0_neurons"], net.layers[0].W, net.layers[0].neuron.dt
+    x = (np.random.default_rng(2).random((20, 1, 4)) < 0.4).astype(float)
+    expected = forward(net, x)[0].membrane[:, 0]
+    t = np.arange(20) * dt
+    for k in range(20):
+        # a spike at t_j adds w_in W / tau_syn to I: v is the sum of the responses r I(0) (difference of exponentials)
+        ages = t[k] - t[:k]                                                # (k,)
+        response = node.r * node.w_in / (node.tau_syn - node.tau_mem) * (
+            np.exp(-ages[:, None] / node.tau_syn) - np.exp(-ages[:, None] / node.tau_mem))                 # (k, N)
+        np.testing.assert_allclose((response * (x[:k, 0] @ W)).sum(axis=0), expected[k], rtol=0, atol=1e-14)        # order of sums
+
+
+def test_a_step_of_euler_of_nirs_equations_is_the_model_with_other_decays():
+    tau_mem, tau_syn, dt = np.array([2e-3]), np.array([1e-3]), 1e-4
+    r, w_in = gain(tau_mem, tau_syn, dt, "step")
+    I = dt / tau_syn * w_in * 1                                            # from rest, S = 1, W = 1
+    V = dt / tau_mem * r * I
+    assert abs(I[0] - 1) < 1e-15 and abs(V[0] - 1) < 1e-15                 # E1, E2: I = 1, V = 1
+
+
+@FOREIGN
+@pytest.mark.parametrize("recurrent", (False, True))
+def test_snntorch_runs_a_graph_of_ours_with_the_spikes_that_are_declared(recurrent, capsys):
+    torch, _ = torch_and("snntorch")
+    from snntorch.import_nir import import_from_nir
+
+    layers, x = spiking(recurrent=recurrent)
+    module = import_from_nir(to_nir(layers, "step", SNNTORCH.conventions))
+    counted, state = [], None
+    with torch.no_grad():
+        for x_t in torch.tensor(x):
+            out, state = module(x_t, state)
+            counted.append(out.numpy())
+    expected = general.forward(layers, x, SNNTORCH.conventions)[-1].spikes
+    assert expected.sum() > 20
+    assert (np.stack(counted) == expected).all()
+
+
+@FOREIGN
+def test_norse_runs_a_graph_of_ours_with_the_spikes_that_are_declared():
+    torch, norse = torch_and("norse")
+    layers, x = spiking()
+    module = norse.torch.from_nir(to_nir(layers, "step"), dt=1e-4)
+    counted, state = [], None
+    with torch.no_grad():
+        for x_t in torch.tensor(x):
+            out, state = module(x_t, state)
+            counted.append(out.numpy())
+    expected = general.forward(layers, x, SNNTORCH.conventions)[-1].spikes
+    assert expected.sum() > 20
+    assert (np.stack(counted) == expected).all()
+
+
+@FOREIGN
+def test_spikingjelly_runs_a_graph_of_ours_with_the_spikes_that_are_declared():
+    torch, _ = torch_and("spikingjelly.activation_based.nir_exchange")
+    from spikingjelly.activation_based.nir_exchange import import_from_nir
+
+    layers, x = spiking()
+    module = import_from_nir(to_nir(layers, "step"), dt=1e-4)
+    counted, state = [], None
+    with torch.no_grad():
+        for x_t in torch.tensor(x):
+            out, state = module(x_t, state)
+            counted.append(out.numpy())
+    expected = general.forward(layers, x, replace(SNNTORCH.conventions, tie="spike"))[-1].spikes
+    assert expected.sum() > 20
+    assert (np.stack(counted) == expected).all()
+
+
+@FOREIGN
+def test_a_graph_of_snntorchs_has_its_spikes_here():
+    torch, snntorch = torch_and("snntorch")
+    from snntorch.export_nir import export_to_nir
+
+    torch.manual_seed(0)
+    own = {"reset_mechanism": "zero", "reset_delay": False, "init_hidden": True}
+    first, second = (snntorch.Synaptic(torch.full((N,), 0.9), torch.full((N,), 0.95), threshold=torch.ones(N), **own) for N in (8, 4))
+    module = torch.nn.Sequential(torch.nn.Linear(5, 8, bias=False), first, torch.nn.Linear(8, 4, bias=False), second)
+    x = (torch.rand(60, 3, 5) < 0.3).float()
+    graph = export_to_nir(module, x[0, 0])
+    first.reset_mem(), second.reset_mem()
+    with torch.no_grad():
+        counted = np.stack([module(x_t).numpy() for x_t in x])
+    layers, reading = from_nir(graph, SNNTORCH)
+    recorded = general.forward(layers, x.numpy(), reading.conventions)
+    assert counted.sum() > 20 and (recorded[-1].spikes == counted).all()
+
+
+def refused(changes, error, message):
+    """A graph with some nodes replaced is refused."""
+    graph = to_nir(network(recurrent=False).layers)
+    for name, change in changes.items():
+        graph.nodes[name] = change(graph.nodes[name])
+    with pytest.raises(error, match=message):
+        from_nir(graph)
+
+
+def changed(**values):
+    def change(node):
+        for name, value in values.items():
+            setattr(node, name, np.full_like(getattr(node, name), value))
+        return node
+    return change
+
+
+def test_what_has_no_meaning_here_is_refused_with_its_name_and_the_numbers():
+    refused({"0_neurons": changed(v_leak=0.25)}, RangeError, "v_leak of node 0_neurons is up to 0.25")
+    refused({"0_neurons": changed(v_reset=-1.0)}, RangeError, "v_reset of node 0_neurons is up to 1")
+    refused({"0_weights": lambda node: nir.Affine(node.weight, np.ones(6))}, RangeError, "the bias of node 0_weights is up to 1")
+    refused({"0_neurons": lambda node: nir.LIF(node.tau_mem, node.r, node.v_leak, node.v_threshold)}, DataError, "node 0_neurons is a LIF")
+    refused({"1_weights": lambda node: nir.Scale(np.ones(6))}, DataError, "node 1_weights is a Scale")
+
+
+def test_a_graph_that_is_no_chain_is_refused():
+    graph = to_nir(network(recurrent=False).layers)
+    graph.edges.append(("1_neurons", "0_weights"))
+    with pytest.raises(DataError, match="node 1_neurons has 2 way ons"):
+        from_nir(graph)
+
+
+def test_a_graph_without_metadata_needs_a_reading():
+    graph = to_nir(network().layers)
+    graph.metadata = {}
+    with pytest.raises(DataError, match="give a Reading"):
+        from_nir(graph)
+    layers, _ = from_nir(graph, Reading(1.7e-6))
+    assert (layers[0].W == network().layers[0].W).all()
+
+
+def test_a_gain_that_is_not_the_nominal_one_goes_into_the_weights():
+    graph = to_nir(network().layers)
+    node = graph.nodes["0_neurons"].nodes["neurons"]
+    node.r = 3 * node.r
+    layers, _ = from_nir(graph)
+    np.testing.assert_allclose(layers[0].W, 3 * network().layers[0].W, rtol=1e-15)
+    np.testing.assert_allclose(layers[0].R, 3 * network().layers[0].R, rtol=1e-15)
+
+
+def test_a_file_that_is_no_graph_is_a_data_error(tmp_path):
+    (tmp_path / "graph.nir").write_bytes(b"no HDF5")
+    with pytest.raises(DataError, match="graph.nir"):
+        read(tmp_path / "graph.nir")
+
+
+def test_a_graph_whose_parameters_do_not_fit_is_a_data_error(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "graph.nir"
+    write(path, to_nir(network(recurrent=False).layers))
+    with h5py.File(path, "r+") as file:
+        node = file["node/nodes/0_neurons"]
+        del node["tau_mem"]
+        node["tau_mem"] = np.ones(2)
+    with pytest.raises(DataError, match="graph.nir"):
+        read(path)
+
+
+def test_time_constants_that_are_none_are_refused():
+    refused({"0_neurons": changed(tau_mem=0.0)}, RangeError, "tau_mem")
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "nir", None)
+    with pytest.raises(RefsnnError, match=r"refsnn\[nir\]"):
+        to_nir(network().layers)
