@@ -8,6 +8,8 @@
     paper.py       cases for paper
     checker.py     is it right; what is wrong
     report.py      the answer as text and as JSON
+    show.py        one image on its way through the system, as numbers and as text
+    figures.py     the same, and three teaching pictures, drawn (matplotlib)
     derivation/    from the differential equations to the gradient, every formula tied to a test
     commands.py    the verbs
 

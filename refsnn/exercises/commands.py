@@ -1,5 +1,6 @@
 """The verbs `refsnn exercises`, `refsnn explain` and `refsnn show`. Exit codes: 0, 1 where an exercise is not right yet, 2 after an error."""
 
+import sys
 from pathlib import Path
 
 from refsnn.errors import DataError, RangeError, check_number
@@ -31,7 +32,15 @@ def add_classroom(verbs):
     verb.set_defaults(command=run_explain, go_on="the same command starts again")
     verb.add_argument("topic", metavar="TOPIC", nargs="?", help="a topic, or what belongs to one: an equation (E8), a function, "
                                                                 "a golden vector, a test, an exercise (default: all)")
-    verb.add_argument("--html", type=Path, metavar="FILE", help="write a page with formulas in place of printing")
+    verb.add_argument("--html", type=Path, metavar="FILE", help="write a page with formulas in place of printing; with pictures where matplotlib is")
+    verb = verbs.add_parser("show", help="one image on its way through chip and ideal model", allow_abbrev=False)
+    verb.set_defaults(command=run_show, go_on="the same command starts again")
+    verb.add_argument("--image", type=int, default=0, metavar="N", help="number of the test image (default: 0)")
+    verb.add_argument("--run", type=Path, metavar="DIR", help="folder of a training run, whose weights are used (default: two epochs on the sample, "
+                                                              "trained for this)")
+    verb.add_argument("--picture", choices=("adjoint", "surrogate", "weight"), help="draw one of the teaching pictures instead: a trace and its adjoint, "
+                                                                                   "the surrogate at measured samples, a gradient as a sum over time")
+    verb.add_argument("--out", type=Path, metavar="FILE", help="draw a figure, .png or .svg, in place of printing")
 
 
 def number_of(text):
@@ -51,10 +60,51 @@ def run_explain(chosen):
     from refsnn.exercises.derivation.page import as_page, topic_text, topics_of
     topics = TOPICS if chosen.topic is None else topics_of(chosen.topic)
     if chosen.html:
-        write_atomically(chosen.html, as_page(topics))
+        write_atomically(chosen.html, as_page(topics, pictures()))
         print(f"page      {chosen.html}")
     else:
         print("\n\n\n".join("\n".join(topic_text(topic)) for topic in topics))
+    return 0
+
+
+def pictures():
+    """The teaching pictures for a page: {topic: [(title, SVG)]}; empty without matplotlib."""
+    import importlib.util
+    if importlib.util.find_spec("matplotlib") is None:
+        return {}
+    from refsnn.exercises.figures import PICTURES, SIZE, Example, drawn
+    found, example = {}, Example()
+    for topic, title, draw in PICTURES.values():
+        svg = drawn(draw, example, SIZE, "svg").decode()
+        found.setdefault(topic, []).append((title, svg[svg.index("<svg"):]))
+    return found
+
+
+def run_show(chosen):
+    """Show one image as text, or draw it, or draw a teaching picture."""
+    if chosen.out is None and chosen.picture:
+        raise RangeError("--picture draws a figure: it needs --out FILE, .png or .svg")
+    if chosen.out is not None and chosen.out.suffix not in (".png", ".svg"):
+        raise RangeError(f"--out is {chosen.out}; it must end in .png or .svg")
+    if chosen.picture:
+        from refsnn.exercises.figures import PICTURES, SIZE, Example
+        return write_figure(PICTURES[chosen.picture][2], Example(), SIZE, chosen.out)
+    from refsnn.exercises.show import as_text, story, trained
+    if chosen.run is None:
+        print("training for two epochs on the sample; --run DIR takes the weights of a run", file=sys.stderr, flush=True)
+    own = story(*trained(chosen.run), chosen.image)
+    if chosen.out is None:
+        print(as_text(own))
+        return 0
+    from refsnn.exercises.figures import overview
+    return write_figure(overview, own, (12, 11), chosen.out)
+
+
+def write_figure(draw, own, size, path):
+    """Draw a figure into a file, and say so."""
+    from refsnn.exercises.figures import drawn
+    write_atomically(path, drawn(draw, own, size, path.suffix[1:]))
+    print(f"figure    {path}")
     return 0
 
 

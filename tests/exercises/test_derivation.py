@@ -1,7 +1,7 @@
 """The derivation: every formula holds with the numbers of the library, every place that it names exists, and both forms say the same.
 
-A formula is evaluated as it stands. WORLDS[topic] gives its symbols: arrays and functions of the library, derivatives by central differences, integrals by
-quadrature; and the values that its free indices take.
+A formula is evaluated as it stands. WORLDS[topic] gives its symbols: arrays and functions of the library, derivatives by central differences,
+integrals by quadrature; and the values that its free indices take.
 """
 
 import ast
@@ -329,7 +329,7 @@ def test_every_exercise_has_its_page_and_every_golden_vector_of_a_derived_operat
 
 
 def test_the_page_is_well_formed_and_loads_nothing():
-    page = as_page(TOPICS)
+    page = as_page(TOPICS, {})
     body = page.replace("<!DOCTYPE html>", "").replace("<meta charset='utf-8'>", "").replace("<meta name='viewport' content='width=device-width'>",
                                                                                              "")
     tree = ElementTree.fromstring(body.replace("<br>", "<br/>").replace("&#160;", " "))
@@ -338,7 +338,7 @@ def test_the_page_is_well_formed_and_loads_nothing():
 
 
 def test_text_and_page_are_made_of_the_same_steps():
-    page = as_page(TOPICS)
+    page = as_page(TOPICS, {})
     for topic in TOPICS:
         text = " ".join(" ".join(topic_text(topic)).split())
         for step in topic.steps:

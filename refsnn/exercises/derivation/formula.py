@@ -284,7 +284,7 @@ def as_text(formula):
 def as_mathml(formula):
     """A formula as a MathML element of its own line.
 
-    >>> as_mathml("a == b/2")[37:]
+    >>> as_mathml("a == b/2")[22:]
     '<mi>a</mi><mo>=</mo><mfrac><mrow><mi>b</mi></mrow><mrow><mn>2</mn></mrow></mfrac></math>'
     """
     return f"<math display='block'>{MathML().write(parsed(formula))}</math>"

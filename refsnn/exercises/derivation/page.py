@@ -17,7 +17,7 @@ h1, h2 { font-weight: normal; line-height: 1.2; } h2 { margin-top: 3rem; border-
 .start { font-style: italic; color: #444; } ol { padding-left: 1.6rem; } li { margin: 0.7rem 0; }
 .formulas { display: flex; align-items: center; } .formulas > div { flex: 1; } math { margin: 0.5rem 0; font-size: 1.1rem; }
 .tag { color: #1b6ca8; font: 0.9rem sans-serif; } .places, nav { font: 0.85rem/1.5 sans-serif; color: #555; } code { font-size: 0.92em; }
-a { color: #1b6ca8; text-decoration: none; } table { border-collapse: collapse; } td { padding: 0.1rem 1rem 0.1rem 0; vertical-align: top; }
+a { color: #1b6ca8; text-decoration: none; } figure { margin: 1.5rem 0; } svg { max-width: 100%; height: auto; } table { border-collapse: collapse; } td { padding: 0.1rem 1rem 0.1rem 0; vertical-align: top; }
 """
 
 
@@ -77,23 +77,23 @@ def topic_text(topic):
     return lines + ([f"Exercises: {', '.join(f'{number} ({EXERCISES[number - 1].name})' for number in exercises)}"] if exercises else [])
 
 
-def as_page(topics, pictures=()):
-    """One HTML page: no script, nothing loaded from anywhere; formulas in MathML. pictures: (title, SVG) to show at the end."""
+def as_page(topics, pictures):
+    """One HTML page: no script, nothing loaded from anywhere; formulas in MathML. pictures: {name of a topic: [(title, SVG)]}."""
     links = " · ".join(f"<a href='#{topic.name}'>{topic.name}</a>" for topic in topics)
-    body = "\n".join(topic_html(topic) for topic in topics)
-    drawn = "\n".join(f"<figure>{svg}<figcaption class='places'>{html.escape(title)}</figcaption></figure>" for title, svg in pictures)
+    body = "\n".join(topic_html(topic, pictures.get(topic.name, ())) for topic in topics)
     return (f"<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>\n"
             f"<title>refsnn: the derivation</title><style>{STYLE}</style></head><body>\n<h1>From the differential equations to the gradient</h1>\n"
-            f"<nav>{links}</nav>\n{body}\n{drawn}\n</body></html>\n")
+            f"<nav>{links}</nav>\n{body}\n</body></html>\n")
 
 
-def topic_html(topic):
-    """A topic as HTML."""
+def topic_html(topic, pictures):
+    """A topic as HTML, its pictures after the steps."""
     steps = "\n".join(f"<li>{html.escape(step.text)}{formulas_html(step)}</li>" for step in topic.steps)
     rows = "\n".join(f"<tr><td id='{topic.name}-{equation}'>{equation}</td><td><code>{'</code>, <code>'.join(PLACES[equation].functions)}</code></td>"
                      f"<td>{PLACES[equation].test.replace('::', '<br>')}<br>{PLACES[equation].vector}</td></tr>" for equation in equations_of(topic))
     exercises = ", ".join(f"{number} ({EXERCISES[number - 1].name})" for number in exercises_of(topic))
-    return (f"<section id='{topic.name}'><h2>{html.escape(topic.title)}</h2>\n<p class='start'>{html.escape(topic.start)}</p>\n<ol>{steps}</ol>\n"
+    drawn = "\n".join(f"<figure>{svg}<figcaption class='places'>{html.escape(title)}</figcaption></figure>" for title, svg in pictures)
+    return (f"<section id='{topic.name}'><h2>{html.escape(topic.title)}</h2>\n<p class='start'>{html.escape(topic.start)}</p>\n<ol>{steps}</ol>\n{drawn}\n"
             f"<table class='places'>{rows}</table>\n<p class='places'>{'Exercises: ' + exercises if exercises else ''}</p></section>")
 
 
