@@ -31,6 +31,7 @@ SOURCES = (on_paper, by_hand, generated)
 BROKEN = (PupilError, AnswerError, HarnessError)
 RELATIVE = 1e-9                            # two wrong answers that agree so well are the same mistake
 RIGHT, UNWRITTEN, WRONG, CRASHES = "right", "not written yet", "wrong", "does not run"
+NO_IDEA = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
 START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child import main; main()"
 
 
@@ -106,7 +107,7 @@ def judge(number, subject):
     else:
         feedback = by_operations(number, exercise, subject)
     if feedback.verdict == WRONG and not feedback.meaning:
-        feedback.meaning = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
+        feedback.meaning = NO_IDEA
     return feedback
 
 
@@ -118,7 +119,7 @@ def by_operations(number, exercise, subject):
         return Feedback(number, exercise.name, RIGHT)
     first, said = next(case for case in failed.cases if case.status == "fail"), failed.diagnosis
     if said.kind in ("dies", "raises", "contract", "mutates", "unsteady"):
-        return crashed(number, exercise, first.message)
+        return crashed(number, exercise, said.text.rsplit(" (", 1)[0])
     cases = [case for source in SOURCES for case in source(failed.op, "float64", {})]
     feedback = Feedback(number, exercise.name, WRONG)
     case = next((case for case in cases if case.id == first.id), None)
@@ -128,17 +129,32 @@ def by_operations(number, exercise, subject):
     show(feedback, case if case.comment else smaller(case, subject), subject)
     known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
     feedback.mistake, feedback.meaning = matching(known, subject, [(case.op, case.inputs, case.params) for case in cases])
-    if not feedback.meaning and said.kind != "unknown":
-        text = said.text.split(": explains all")[0]
-        feedback.meaning = f"Your numbers are those of this change: {text}." + meaning_of(said)
+    feedback.meaning = feedback.meaning or meaning_of(said)
+    if not feedback.meaning:
+        right = right_outputs(cases, subject)
+        feedback.meaning = NO_IDEA + (f" Right in every case: {', '.join(right)}." if right else "")
     return feedback
 
 
+def right_outputs(cases, subject):
+    """The names of the outputs that are right in every case; cases of networks of different sizes have different ones, of which none is named."""
+    answers = [(case.expected, outputs_of(subject, case.op, case.inputs, case.params)) for case in cases]
+    names = [name for name in cases[0].expected if all(name in expected for expected, _ in answers)]
+    return [name for name in names if all(got is not None and same(got[name], expected[name]) for expected, got in answers)]
+
+
 def meaning_of(diagnosis):
-    """What a convention means, from the text of a diagnosis."""
-    if diagnosis.kind != "convention":
-        return ""
-    return " " + diagnosis.text.split(" cases. ")[1].removesuffix(" If that is meant, declare it.")
+    """What a diagnosis says, for a student; "" where it found nothing."""
+    if diagnosis.kind == "convention":
+        change, meaning = diagnosis.text.split(": explains all", 1)
+        meaning = meaning.split(" cases. ")[1].removesuffix(" If that is meant, declare it.")
+        return f"Your numbers are those of another convention, {change}. {meaning}"
+    if diagnosis.text.startswith("NaN or infinity"):
+        return diagnosis.text.split(": ")[0] + "."
+    if " inside, or a constant with few digits: " in diagnosis.text:
+        return (f"Nearly right: {diagnosis.text.split(': ')[1]}. Some digits are lost: a constant with few of them, single precision, or a "
+                "difference of two numbers that are nearly equal.")
+    return f"Your numbers are those of this change: {diagnosis.text.split(': explains all')[0]}." if diagnosis.kind == "mistake" else ""
 
 
 def smaller(case, subject):
@@ -201,6 +217,8 @@ def by_questions(number, exercise, subject):
     asked = [(QUESTION, *arguments_of(question)) for question in exercise.questions]
     known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
     feedback.mistake, feedback.meaning = matching(known, subject, asked)
+    if not feedback.meaning and not serious:
+        feedback.meaning = "For each step that it accepts, think of a state in which a right step must give something else; then ask for that."
     return feedback
 
 

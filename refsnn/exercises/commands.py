@@ -1,6 +1,8 @@
 """The verbs `refsnn exercises`, `refsnn explain` and `refsnn show`. Exit codes: 0, 1 where an exercise is not right yet, 2 after an error."""
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from refsnn.errors import DataError, RangeError, check_number
@@ -38,8 +40,8 @@ def add_classroom(verbs):
     verb.add_argument("--image", type=int, default=0, metavar="N", help="number of the test image (default: 0)")
     verb.add_argument("--run", type=Path, metavar="DIR", help="folder of a training run, whose weights are used (default: two epochs on the sample, "
                                                               "trained for this)")
-    verb.add_argument("--picture", choices=("adjoint", "surrogate", "weight"), help="draw one of the teaching pictures instead: a trace and its adjoint, "
-                                                                                   "the surrogate at measured samples, a gradient as a sum over time")
+    verb.add_argument("--picture", choices=("adjoint", "surrogate", "weight"), help="draw one of the teaching pictures instead: a trace and its "
+                                                                                   "adjoint, the surrogate at samples, a gradient as a sum")
     verb.add_argument("--out", type=Path, metavar="FILE", help="draw a figure, .png or .svg, in place of printing")
 
 
@@ -145,7 +147,9 @@ def run_check(chosen):
     from refsnn.exercises.checker import RIGHT, check_file
     from refsnn.exercises.report import as_json, as_text
     check_number("--timeout", chosen.timeout, low=0, high=3600, strict=True)
-    feedback = check_file(chosen.file, chosen.timeout)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)         # it would leave a folder in the current one
+        feedback = check_file(chosen.file, chosen.timeout)
     print(as_json(feedback) if chosen.json else as_text(feedback))
     return 0 if feedback.verdict == RIGHT else 1
 

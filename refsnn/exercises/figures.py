@@ -1,4 +1,7 @@
-"""The figures of `refsnn show`: one image on its way through the system, and three pictures that teach one thing each. They need matplotlib, and only here."""
+"""The figures of `refsnn show`: one image on its way through the system, and three pictures that teach one thing each.
+
+They need matplotlib, and nothing else here does.
+"""
 
 import io
 
@@ -25,7 +28,8 @@ def drawn(draw, own, size, format):
         raise DataError("a figure needs the extra plot (pip install 'refsnn[plot]'); without --out the same is printed as text") from None
     content = io.BytesIO()
     # svg.hashsalt and no date: the same figure gives the same bytes
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "refsnn", "svg.fonttype": "none"}):
+    style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "refsnn", "svg.fonttype": "none"}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure, own)
         figure.savefig(content, format=format, dpi=150, metadata={"Date": None} if format == "svg" else None)
@@ -89,7 +93,7 @@ def readouts(axes, own):
         axes.plot(own.V_out[:, k], color=colour, linewidth=width, zorder=2 if width > 1 else 1)
     t, k = own.V_out[:, own.decision].argmax(), own.decision
     axes.plot([t], [own.V_out[t, k]], "o", markerfacecolor="none", color=CHIP, markersize=9)
-    axes.annotate(f"max over time: class {k}, score {own.m[k]:.1f}", (t, own.V_out[t, k]), xytext=(8, 4), textcoords="offset points", color=CHIP, va="bottom")
+    axes.annotate(f"max over time: class {k}, score {own.m[k]:.1f}", (t, own.V_out[t, k]), xytext=(8, 4), textcoords="offset points", color=CHIP)
     axes.margins(y=0.12)
     titled(axes, "readouts on the chip" + ("" if own.decision == own.label else f" (blue: the label, {own.label})"), "", "V / theta")
 
@@ -107,8 +111,8 @@ def heat(figure, axes, own):
     """The adjoints of the hidden membranes, the neurons with the largest ones, over time; spikes of the chip as rings."""
     chosen = own.neurons(40)
     largest = np.abs(own.lam_V).max() or 1.0
-    image = axes.imshow(np.sign(own.lam_V[:, chosen].T) * np.sqrt(np.abs(own.lam_V[:, chosen].T) / largest), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto",
-                        interpolation="nearest")
+    scaled = own.lam_V[:, chosen].T / largest                                    # (40, T)
+    image = axes.imshow(np.sign(scaled) * np.sqrt(np.abs(scaled)), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
     t, row = np.nonzero(own.S[:, chosen])
     axes.scatter(t, row, s=14, color="none", edgecolor="black", linewidth=0.7)
     bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[-1, 0, 1])
@@ -179,7 +183,8 @@ def surrogate_at_samples(figure, own):
     spikes = np.flatnonzero(own.S)
     left.plot(spikes, np.full(len(spikes), 1.15), "|", color=CHIP, markersize=9, markeredgewidth=2)
     left.text(spikes[0] + 0.5, 1.15, "spike", color=CHIP, va="center", fontsize=8)
-    left.text(spikes[0] + 1.4, own.V[spikes[0] + 1] - 0.06, "the sample after a spike shows the reset:\nhardly any gradient there", color=INPUT, fontsize=7, va="top")
+    left.text(spikes[0] + 1.4, own.V[spikes[0] + 1] - 0.06, "the sample after a spike shows the reset:\nhardly any gradient there", color=INPUT,
+              fontsize=7, va="top")
     for axes in (left, right):
         axes.axhline(1, color=QUIET, linewidth=0.8, linestyle="--")
         axes.set_ylim(-0.35, 1.4)

@@ -46,7 +46,11 @@ def numbers_of(feedback):
     if feedback.yours is None:
         return ""
     place = f"{feedback.field} {feedback.place}".strip()
-    return f"{place}: yours is {feedback.yours:.10g}" + ("" if feedback.expected is None else f", it should be {feedback.expected:.10g}")
+    if feedback.expected is None:
+        return f"{place}: yours is {feedback.yours:.10g}"
+    # as many digits as it takes to see the difference
+    digits = next((digits for digits in (6, 10) if f"{feedback.yours:.{digits}g}" != f"{feedback.expected:.{digits}g}"), 17)
+    return f"{place}: yours is {feedback.yours:.{digits}g}, it should be {feedback.expected:.{digits}g}"
 
 
 def given_lines(feedback):

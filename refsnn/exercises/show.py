@@ -1,4 +1,6 @@
-"""One image on its way through the system: spikes, membranes on the chip and in the ideal model, readouts, decision, adjoints. As numbers and as text.
+"""One image on its way through the system: spikes, membranes on the chip and in the ideal model, readouts, decision, adjoints.
+
+Here as numbers and as text.
 
 The weights are those of a training run, or of a short one made on the spot. figures.py draws the same.
 """
@@ -86,11 +88,12 @@ def story(recipe, network, number):
     lam_I = spiking_adjoint(layers[-2], trace[-2], gV[-2], lam_S, recipe.surrogate)
     alpha, _, theta = layers[-2].neuron.constants(lam_I.dtype)
     below = x if len(layers) == 2 else trace[-3].spikes
-    return Story(
-        image[0], int(labels[0]), recipe, x[:, 0], trace[-2].membrane[:, 0], trace[-2].spikes[:, 0], ideal[-2].membrane[:, 0], ideal[-2].spikes[:, 0],
-        trace[-1].membrane[:, 0], ideal[-1].membrane[:, 0], scores(trace[-1].membrane, objective)[0], scores(ideal[-1].membrane, objective)[0], float(loss),
-        membrane_adjoint(lam_I[:, 0], alpha), lam_I[:, 0], lam_I_out[:, 0], recipe.surrogate.derivative(trace[-2].membrane, trace[-2].spikes, theta)[:, 0],
-        weight_gradient(below, lam_I), weight_gradient(trace[-2].spikes, lam_I_out))
+    sigma = recipe.surrogate.derivative(trace[-2].membrane, trace[-2].spikes, theta)
+    courses = (x, trace[-2].membrane, trace[-2].spikes, ideal[-2].membrane, ideal[-2].spikes, trace[-1].membrane, ideal[-1].membrane)
+    m = (scores(run[-1].membrane, objective)[0] for run in (trace, ideal))
+    return Story(image[0], int(labels[0]), recipe, *(array[:, 0] for array in courses), *m, float(loss),
+                 membrane_adjoint(lam_I[:, 0], alpha), lam_I[:, 0], lam_I_out[:, 0], sigma[:, 0],
+                 weight_gradient(below, lam_I), weight_gradient(trace[-2].spikes, lam_I_out))
 
 
 def membrane_adjoint(lam_I, alpha):
@@ -107,7 +110,8 @@ def as_text(own):
     """A Story for the terminal."""
     picture = ["".join(2 * SHADES[int(grey) * (len(SHADES) - 1) // 255] for grey in row) for row in own.image]
     ruler = "t = " + "".join(str(t % 10) for t in range(len(own.x)))
-    lines = [f"label {own.label}, decision {own.decision} on the chip, {int(own.m_ideal.argmax())} in the ideal model; loss {own.loss:.4f}", "", *picture, ""]
+    decisions = f"decision {own.decision} on the chip, {int(own.m_ideal.argmax())} in the ideal model"
+    lines = [f"label {own.label}, {decisions}; loss {own.loss:.4f}", "", *picture, ""]
     counts = own.x.sum(axis=1).astype(int)
     lines += ["input spikes, by time step:  " + " ".join(map(str, counts)), "",
               "hidden neurons with the largest adjoints. Membranes in tenths of theta (- below 0, ^ above theta), | a spike:",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +11,10 @@ from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.checker import RIGHT, UNWRITTEN, WRONG, judge
 from refsnn.exercises.exercise import original, source_of
 from refsnn.exercises.pupil import Pupil
+from refsnn.exercises.report import as_text
 from refsnn.exercises.tasks import buggy_lines
 
+README = Path(__file__).parents[2] / "README.md"
 NUMBERED = list(enumerate(EXERCISES, 1))
 MISTAKES = [(number, exercise, mistake) for number, exercise in NUMBERED for mistake in exercise.mistakes]
 SHORTEST = 6                               # characters: shorter pieces of code are in every text
@@ -55,6 +58,16 @@ def test_there_are_as_many_as_were_asked_for_and_no_two_are_confused():
     for texts in ([exercise.name for exercise in EXERCISES], [name for exercise in EXERCISES for name in exercise.originals],
                   [mistake.hint for _, _, mistake in MISTAKES]):
         assert len(set(texts)) == len(texts)
+
+
+def test_the_readme_counts_them_and_shows_what_is_printed():
+    readme = README.read_text(encoding="utf-8")
+    assert len(EXERCISES) == 19 and "nineteen, from" in readme and f"({len(MISTAKES)} in all)" in readme
+    number, exercise, mistake = next(entry for entry in MISTAKES if entry[2].name == "reset, then decay")
+    printed = as_text(judged(number, exercise, exercise.wrong_answer(number, mistake)))
+    shown = readme.split("with the reset before the decay:\n\n")[1].split("\n\n###")[0].split("\n\nA file runs")[0]
+    for line in shown.splitlines():
+        assert line.strip() in ("", "..") or " ".join(line.split()) in " ".join(printed.split())
 
 
 def test_stubs_keep_signature_and_docstring_and_nothing_of_the_body():

@@ -1,6 +1,8 @@
 """What students do: right answers written otherwise, mistakes that nobody foresaw, files that are broken."""
 
 import json
+import re
+import sys
 
 import pytest
 
@@ -8,6 +10,8 @@ from refsnn.__main__ import main
 from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.checker import CRASHES, RIGHT, WRONG, check_file, judge
 from refsnn.exercises.pupil import Pupil
+from refsnn.exercises.report import as_text
+from refsnn.spec import neuron
 
 NUMBER = {exercise.name: number for number, exercise in enumerate(EXERCISES, 1)}
 STEP = "def lif_step(I, V, S, drive, alpha, beta, theta):\n"
@@ -131,6 +135,9 @@ UNFORESEEN = {
                                 "tie = 'spike' and reset = 'none'"),
     "half the input": ("lif_step", STEP + "    I = alpha * I + drive / 2\n    V = beta * V + I - theta * S\n    return I, V, V > theta",
                        "none of the usual"),
+    "a third of the reset": ("lif_step", STEP + "    I = alpha * I + drive\n    V = beta * V + I - theta * S / 3\n    return I, V, V > theta",
+                             "Right in every case: I_next."),
+    "a division by 0": ("spiking_adjoint", "def spiking_adjoint(layer, trace, gV, lam_S, surrogate):\n    return gV + lam_S / (0 * gV)\n", "NaN"),
     "a negative surrogate": ("surrogate", "def superspike(V, theta, slope=50.0):\n    return -1 / (slope * np.abs(V - theta) + 1) ** 2\n"
                              "def superspike_primitive(V, theta, slope=50.0):\n    return (V - theta) / (1 + slope * np.abs(V - theta))", "times -1"),
     "twice the gradient": ("weight_gradient", "def weight_gradient(S, lam):\n    return 2 * np.einsum('tbm,tbn->mn', S[:-1], lam[1:])", "times 2"),
@@ -143,6 +150,11 @@ def test_a_mistake_that_is_in_no_list_fails_with_a_true_statement(case):
     feedback = judged(name, code)
     assert feedback.verdict == WRONG and feedback.mistake is None
     assert part in feedback.meaning and feedback.yours != feedback.expected, feedback
+
+
+def test_what_crashes_in_one_case_and_is_wrong_in_another_is_said_to_crash():
+    feedback = judged("spiking_adjoint", "def spiking_adjoint(layer, trace, gV, lam_S, surrogate):\n    return gV if layer.R is None else nothing\n")
+    assert feedback.verdict == CRASHES and feedback.what == "line 3: NameError: name 'nothing' is not defined"
 
 
 BROKEN = {
@@ -207,3 +219,17 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     path.write_text("x = 1\n")
     assert main(["exercises", "check", str(path)]) == 2 and "no exercise" in capsys.readouterr().err
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
+
+
+def test_digits_are_shown_until_the_difference_is_seen():
+    feedback = judged("decay", "def decay(tau, dt):\n    return 2.718281828 ** (-dt / tau)\n")
+    assert "yours is 0.60653066, it" not in as_text(feedback) and "Some digits are lost" in feedback.meaning
+    yours, should = re.search(r"yours is (\S+), it should be (\S+)", as_text(feedback)).groups()
+    assert yours != should
+
+
+def test_where_there_are_no_processes_a_file_runs_in_this_one_and_the_library_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "emscripten")                           # as in a browser
+    path = written(tmp_path, "    return 2 * I, V, S\n")
+    before = neuron.lif_step
+    assert check_file(path, 1.0).verdict == WRONG and neuron.lif_step is before

@@ -33,6 +33,8 @@ FORWARD = (
          "is no larger. The power is one less than the number of steps, for the first step has seen no decay."),
         (Mistake("power", (("n * alpha ** (n - 1)", "n * alpha ** n"),),
                  "One decay too many: the spike is in V after its first step in full, so V = 1 there, not alpha."),
+         Mistake("from zero", (("return n, n", "return n - 1, n"),),
+                 "V is right, but your n is too small by one: after the first step, n = 1, V is 1. (An index of an array begins with 0.)"),
          Mistake("last of equal", (("(n + 1) * alpha > n:", "(n + 1) * alpha >= n:"),),
                  "Where two neighbouring values are equal, the smaller n is asked for; yours goes one step on."),
          Mistake("continuous", ((LOOP, "n = -1 / np.log(alpha)"),),

@@ -17,7 +17,9 @@ import ast
 import html
 import re
 
-GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "sigma": "σ′", "kappa": "κ", "tau": "τ", "rho": "ρ", "lam": "λ", "Phi": "Φ", "delta": "δ"}
+GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "sigma": "σ′", "kappa": "κ", "tau": "τ", "rho": "ρ", "lam": "λ", "Phi": "Φ",
+         "delta": "δ"}
+ADJOINTS = ("lamV", "lamI", "lamS", "gV", "gS")             # written with V, I, S below the line
 FUNCTIONS = {"log": "ln"}
 COMPARED = {ast.Eq: "=", ast.Gt: ">", ast.LtE: "≤", ast.Lt: "<", ast.GtE: "≥"}
 ASCII = {"≤": "<=", "≥": ">="}
@@ -195,8 +197,9 @@ class MathML(Writer):
     transposed = "<mi>⊤</mi>"
 
     def brackets(self, text):
-        """In brackets."""
-        return f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>"
+        """In brackets, but for a distinction of cases, which has its brace."""
+        stretchy = "true" if "<mfrac" in text or "<munderover" in text else "false"
+        return text if "<mtable" in text else f"<mrow><mo stretchy='{stretchy}'>(</mo>{text}<mo stretchy='{stretchy}'>)</mo></mrow>"
 
     def joined(self, parts):
         """Side by side."""
@@ -213,8 +216,8 @@ class MathML(Writer):
     def symbol(self, name):
         """A symbol: Greek where it stands for that, what follows an underline below the line."""
         base, _, below = name.partition("_")
-        if base.startswith("lam") and len(base) == 4:
-            base, below = "lam", " ".join([base[3:], below]).strip()
+        if base in ADJOINTS:
+            base, below = base[:-1], " ".join([base[-1], below]).strip()
         letter = f"<mi>{GREEK.get(base, base)}</mi>"
         return f"<msub>{letter}<mi mathvariant='normal'>{below}</mi></msub>" if below else letter
 
@@ -244,13 +247,15 @@ class MathML(Writer):
         """A distinction of cases, one a line."""
         rows = [(self.write(node.body), f"<mtext>if&#160;</mtext>{self.write(node.test)}"), (self.write(node.orelse), "<mtext>else</mtext>")]
         table = "".join(f"<mtr><mtd>{value}</mtd><mtd>{when}</mtd></mtr>" for value, when in rows)
-        return f"<mrow><mo>{{</mo><mtable columnalign='left'>{table}</mtable></mrow>"
+        return f"<mrow><mo>{{</mo><mtable>{table}</mtable></mrow>"
 
     def function(self, name, arguments):
         """A function and its arguments; exp as a power of e."""
         if name == "exp":
             return self.power("<mi>e</mi>", arguments[0])
-        return f"<mrow>{self.symbol(FUNCTIONS.get(name, name))}<mo>(</mo>{'<mo>,</mo>'.join(arguments)}<mo>)</mo></mrow>"
+        inner = "<mo>,</mo>".join(arguments)
+        stretchy = "true" if "<mfrac" in inner or "<munderover" in inner else "false"
+        return f"<mrow>{self.symbol(FUNCTIONS.get(name, name))}<mo stretchy='{stretchy}'>(</mo>{inner}<mo stretchy='{stretchy}'>)</mo></mrow>"
 
     def over(self, name, variable, first, last, body):
         """A sum, maximum or mean, with its limits."""
