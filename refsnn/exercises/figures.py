@@ -25,7 +25,7 @@ def drawn(draw, own, size, format):
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise DataError("a figure needs the extra plot (pip install 'refsnn[plot]'); without --out the same is printed as text") from None
+        raise DataError("a figure needs the extra plot (pip install 'refsnn[plot]')") from None
     content = io.BytesIO()
     # svg.hashsalt and no date: the same figure gives the same bytes
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "refsnn", "svg.fonttype": "none"}

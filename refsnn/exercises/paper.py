@@ -36,6 +36,8 @@ PAPER = {
     "burst": [
         ("two-neurons", {"S": np.array([1, 0, 1, 0.0]).reshape(2, 1, 2)}, {"rho": 1.0},
          "n = 2, 0: the mean of the squares is 2; 2 n / 2 at every t")],
+    "load_weights": [
+        ("as-they-are", {"W": row(0.5, -2)}, {"layer": "spiking", "levels": 0}, "levels = 0: nothing is clipped, 240 times the weights")],
     "analog_step": [
         ("unequal",
          {"U": row(0), "I_exc": row(1), "I_inh": row(0), "tau_mem": np.array([2.0]), "tau_exc": np.array([1.0]), "tau_inh": np.array([1.0])},

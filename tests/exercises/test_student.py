@@ -191,6 +191,14 @@ def test_another_signature_is_named(tmp_path):
     assert feedback.what == "lif_step must take (I, V, S, drive, alpha, beta, theta), but takes (I, V)"
 
 
+def test_a_file_is_known_by_its_name_or_by_its_functions(tmp_path):
+    renamed = written(tmp_path, "    return I, V, V\n", "def decay(tau, dt):\n    return 1\ndef lif(I, V, S, drive, alpha, beta, theta):\n")
+    assert check_file(renamed, 5.0).what == "there is no function lif_step in it"
+    other = tmp_path / "mine.py"
+    other.write_text(EXERCISES[2].solution(3))
+    assert check_file(other, 5.0).verdict == RIGHT
+
+
 def test_what_a_file_prints_harms_nothing_and_is_shown(tmp_path):
     body = "    print('V is', V)\n    I = alpha * I + drive\n    V = beta * V + I - theta * S\n    return I, V, V > theta\n"
     feedback = check_file(written(tmp_path, body), 5.0)
@@ -217,7 +225,7 @@ def test_the_command_line_from_stub_to_solution(tmp_path, capsys):
 def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
-    assert main(["exercises", "check", str(path)]) == 2 and "no exercise" in capsys.readouterr().err
+    assert main(["exercises", "check", str(path)]) == 2 and "neither the name nor the functions" in capsys.readouterr().err
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
 
 

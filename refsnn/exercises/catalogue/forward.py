@@ -8,7 +8,7 @@ LOOP = "n = 1\n    while (n + 1) * alpha > n:\n        n += 1"
 
 FORWARD = (
     Exercise(
-        "decay", "how much is left after a time step", "neuron", ("exercises.tasks.decay",),
+        "decay", "how much is left after a time step", "ode", ("exercises.tasks.decay",),
         "Solve tau dI/dt = -I by hand, and write the factor by which I is smaller a time dt later.",
         ("Which function is, but for a constant, its own derivative? How fast does it have to fall?",
          "Try I(t) = c e^(-k t). The equation gives k; the constant c drops out of I(t + dt) / I(t).",

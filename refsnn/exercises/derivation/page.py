@@ -21,6 +21,7 @@ math { margin: 0.5rem 0; font-size: 1.1rem; font-family: "STIX Two Math", "Cambr
 .tag { color: #1b6ca8; font: 0.9rem sans-serif; } .places, nav { font: 0.85rem/1.5 sans-serif; color: #555; } code { font-size: 0.92em; }
 a { color: #1b6ca8; text-decoration: none; } figure { margin: 1.5rem 0; } svg { max-width: 100%; height: auto; }
 table { border-collapse: collapse; } td { padding: 0.1rem 1rem 0.1rem 0; vertical-align: top; overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
 """
 
 
