@@ -181,7 +181,7 @@ def show(feedback, case, subject):
 
 def crashed(number, exercise, message):
     """The Feedback where there is no result to judge."""
-    message = re.sub(r"^it raises (AnswerError|PupilError): ", "", message)
+    message = re.sub(r"^it (raises (AnswerError|PupilError)|answers with an error): ", "", message)
     if message.startswith(NOT_WRITTEN):
         return Feedback(number, exercise.name, UNWRITTEN, message.split(": ", 1)[1])
     for pattern, words in ((r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
@@ -200,7 +200,7 @@ def by_questions(number, exercise, subject):
         try:
             outputs = subject.call(QUESTION, inputs, params, {})
         except BROKEN as error:
-            return crashed(number, exercise, str(error))
+            return crashed(number, exercise, error.args[-1])
         expected = {"result": np.array(question.expected)} if question.expected is not None else solution.call(QUESTION, inputs, params, {})
         wrong = next((name for name in expected if not same(outputs[name], expected[name])), None)
         right += wrong is None and not question.must

@@ -59,5 +59,5 @@ def answer(pupil, question):
     try:
         outputs = pupil.call(question["op"], decode_arrays("inputs", question["inputs"]), question["params"], question["conventions"])
     except PupilError as error:
-        return {"seq": question["seq"], "error": str(error)}
+        return {"seq": question["seq"], "kind": "raises", "error": str(error)}
     return {"seq": question["seq"], "outputs": encode_arrays(outputs)}

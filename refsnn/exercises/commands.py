@@ -26,7 +26,7 @@ def add_classroom(verbs):
             verb.add_argument("--dir", type=Path, required=True, metavar="DIR", help="folder for the file; it is made if it does not exist")
         elif name == "check":
             verb.add_argument("file", type=Path, metavar="FILE", help="the file that start wrote, with your lines in it")
-            verb.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="how long one call may take (default: 5)")
+            verb.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="how long one call may take (default: 10)")
             verb.add_argument("--json", action="store_true", help="print the feedback as JSON, for graders")
         elif name == "hint":
             verb.add_argument("--level", type=int, choices=(1, 2, 3), default=1, help="how much it says (default: 1)")
