@@ -77,18 +77,13 @@ def check_file(path, timeout):
 
 def number_of(text, path):
     """The number of the exercise that a file is for: by its own name, or by the functions that it defines."""
-    for number in range(1, len(EXERCISES) + 1):
-        if path.name == file_name(number):
+    for number, exercise in enumerate(EXERCISES, 1):
+        if path.name == exercise.file_name(number):
             return number
     for number, exercise in enumerate(EXERCISES, 1):
         if all(re.search(rf"^def {name}\b", text, re.MULTILINE) for name in exercise.originals):
             return number
     raise DataError(f"{path} has neither the name nor the functions of an exercise, as the file that `refsnn exercises start` wrote")
-
-
-def file_name(number):
-    """The name of the file of an exercise."""
-    return f"{number:02}_{EXERCISES[number - 1].name}.py"
 
 
 def subject_of(path, text, number, timeout):

@@ -131,13 +131,13 @@ def run_list(chosen):
 def run_start(chosen):
     """Write the stub of an exercise; a file that is there is left alone."""
     from refsnn.exercises.catalogue import EXERCISES
-    from refsnn.exercises.checker import file_name
     number = number_of(chosen.exercise)
-    path = chosen.dir / file_name(number)
+    exercise = EXERCISES[number - 1]
+    path = chosen.dir / exercise.file_name(number)
     if path.exists():
         raise DataError(f"{path} is there already; it may be somebody's work, so it is not written again")
     chosen.dir.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, EXERCISES[number - 1].stub(number))
+    write_atomically(path, exercise.stub(number))
     print(f"{path}\nwrite your lines where it says NotImplementedError, then: refsnn exercises check {path}")
     return 0
 

@@ -70,6 +70,10 @@ class Exercise:
         """The library's functions: {name: function}."""
         return {place.rsplit(".", 1)[1]: original(place) for place in self.functions}
 
+    def file_name(self, number):
+        """The name of its file."""
+        return f"{number:02}_{self.name}.py"
+
     def stub(self, number):
         """The text of the file that the student starts from."""
         return self.file(number, [stub_of(function) for function in self.originals.values()])
@@ -90,8 +94,10 @@ class Exercise:
     def file(self, number, sources):
         """A file of this exercise: its head, what the functions need, and the functions."""
         task = textwrap.fill(self.task, WIDTH)
-        head = f'"""Exercise {number}, {self.name}: {self.title}\n\n{task}\n{self.appendix}\nCheck it:    refsnn exercises check FILE\n"""\n'
-        return "\n\n\n".join([head + "\n" + "\n".join(imports_of(self.originals.values())), *sources]) + "\n"
+        head = [f"Exercise {number}, {self.name}: {self.title}", task, *([self.appendix] if self.appendix else []),
+                f"Check it:    refsnn exercises check {self.file_name(number)}"]
+        top = '"""' + "\n\n".join(head) + '\n"""\n\n' + "\n".join(imports_of(self.originals.values()))
+        return "\n\n\n".join([top, *sources]) + "\n"
 
 
 def original(place):
@@ -118,12 +124,12 @@ def stub_of(function):
 
 def imports_of(functions):
     """The import lines for what the functions use of their modules, but for themselves."""
-    functions, lines = tuple(functions), {"import numpy as np"}
+    functions, names = tuple(functions), {}
     for function in functions:
         for name in function.__code__.co_names:
             value = function.__globals__.get(name)
             if value is None or any(value is own for own in functions):
                 continue
             if not isinstance(value, types.ModuleType):
-                lines.add(f"from {getattr(value, '__module__', function.__module__)} import {name}")
-    return sorted(lines, key=lambda line: (line.startswith("from"), line))
+                names.setdefault(getattr(value, "__module__", function.__module__), set()).add(name)
+    return ["import numpy as np", *(f"from {module} import {', '.join(sorted(own))}" for module, own in sorted(names.items()))]

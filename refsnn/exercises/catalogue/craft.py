@@ -22,7 +22,7 @@ CRAFT = (
                  "All are too small by one: lines are counted from 1, as in the listing."),
          Mistake("D: the value", (('"D": 3', '"D": 2'),),
                  "D: the number of spikes is right. Compare the value with its derivative.")),
-        questions=(Question("lines", {}, "one line number for each listing"),), appendix="\n" + numbered() + "\n", secret=True),
+        questions=(Question("lines", {}, "one line number for each listing"),), appendix=numbered(), secret=True),
     Exercise(
         "property", "a property that finds mistakes", "neuron", ("exercises.tasks.step_property",),
         f"A test without a second implementation: write what must hold for every right step. It has to accept the right one, also written "
