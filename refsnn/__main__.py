@@ -9,6 +9,7 @@ from pathlib import Path
 
 from refsnn import __version__, doctor
 from refsnn.errors import RangeError, RefsnnError, check_count
+from refsnn.exercises.commands import add_classroom
 from refsnn.experiments.executors import cluster, processes
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
 from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
@@ -85,6 +86,7 @@ def parser():
     add_conformance(verbs.add_parser("conformance", help="check an implementation against the reference",
                                    formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False))
     verbs.add_parser("doctor", help="say what this installation is made of", allow_abbrev=False).set_defaults(command=run_doctor)
+    add_classroom(verbs)
     return top
 
 

@@ -29,7 +29,8 @@ ALLOWED = {
     "doctor": {"verify"},
     "__init__": {"errors", "spec", "chip"},
     "experiments": {"crew", "errors", "events", "fast", "files", "spec", "chip", "datasets", "training", "runs", "relu", "speech"},
-    "__main__": {"errors", "runs", "training", "experiments", "verify"},
+    "exercises": {"errors", "events", "files", "spec", "chip", "datasets", "fast", "training", "runs", "verify"},
+    "__main__": {"errors", "runs", "training", "experiments", "verify", "exercises"},
 }
 SPEC_ORDER = ["encoding", "trace", "neuron", "surrogate", "loss", "bptt", "network", "optim", "__init__"]
 

@@ -1,0 +1,264 @@
+"""Whether a student's file is right; and if not, what is wrong: the first wrong number in a case for paper, and what such an error usually means.
+
+The judge is conformance (refsnn.verify.conformance), which asks the student's functions, run within the library, and compares with the
+library itself. A wrong answer is then compared with the exercise's known ones: where the student's numbers are those of a known mistake in
+every case, it is that one.
+"""
+
+import ast
+import contextlib
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+import refsnn
+from refsnn.errors import DataError
+from refsnn.exercises.catalogue import EXERCISES
+from refsnn.exercises.child import PRINTED
+from refsnn.exercises.paper import on_paper
+from refsnn.exercises.pupil import NOT_WRITTEN, QUESTION, Pupil, PupilError
+from refsnn.verify.conformance.cases import by_hand, generated, make_case
+from refsnn.verify.conformance.compare import compare
+from refsnn.verify.conformance.runner import check, put
+from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conformance.subject import AnswerError, Harness, HarnessError
+
+SOURCES = (on_paper, by_hand, generated)
+BROKEN = (PupilError, AnswerError, HarnessError)
+RELATIVE = 1e-9                            # two wrong answers that agree so well are the same mistake
+RIGHT, UNWRITTEN, WRONG, CRASHES = "right", "not written yet", "wrong", "does not run"
+NO_IDEA = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
+START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child import main; main()"
+
+
+@dataclass
+class Feedback:
+    """What a check comes to. verdict: one of the four words above; what: which property or case fails, in words.
+
+    given: {name: value} of that case; field, place, yours, expected: its first wrong number. meaning: what such an error usually means;
+    mistake: the name of the known mistake, where it is one. printed: the beginning of what the file printed.
+    """
+
+    number: int
+    name: str
+    verdict: str
+    what: str = ""
+    given: dict = field(default_factory=dict)
+    field: str = ""
+    place: str = ""
+    yours: float | None = None
+    expected: float | None = None
+    meaning: str = ""
+    mistake: str | None = None
+    printed: str = ""
+
+
+def check_file(path, timeout):
+    """Check a student's file: a Feedback. timeout: seconds that one call may take. Raises DataError where it is of no exercise, OSError."""
+    path = Path(path).resolve()
+    text = path.read_text(encoding="utf-8", errors="replace")
+    number = number_of(text, path)
+    exercise = EXERCISES[number - 1]
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        where = f"line {error.lineno} is no Python" if isinstance(error, SyntaxError) else "it is no Python"
+        return Feedback(number, exercise.name, CRASHES, f"{where}: {getattr(error, 'msg', error)}")
+    with subject_of(path, text, number, timeout) as subject:
+        feedback = judge(number, subject)
+        with contextlib.suppress(*BROKEN):
+            feedback.printed = subject.call(PRINTED, {}, {}, {})["text"].tobytes().decode("utf-8", "replace") if isinstance(subject, Harness) else ""
+        return feedback
+
+
+def number_of(text, path):
+    """The number of the exercise that a file is for: by its own name, or by the functions that it defines."""
+    for number, exercise in enumerate(EXERCISES, 1):
+        if path.name == exercise.file_name(number):
+            return number
+    for number, exercise in enumerate(EXERCISES, 1):
+        if all(re.search(rf"^def {name}\b", text, re.MULTILINE) for name in exercise.originals):
+            return number
+    raise DataError(f"{path} has neither the name nor the functions of an exercise, as the file that `refsnn exercises start` wrote")
+
+
+def subject_of(path, text, number, timeout):
+    """The file as a subject, in a process of its own; in a browser, which has no processes, in this one."""
+    if sys.platform == "emscripten":
+        return contextlib.nullcontext(Pupil(text, EXERCISES[number - 1], str(path)))
+    root = str(Path(refsnn.__file__).parents[1])
+    return Harness([sys.executable, "-c", START.format(root), str(path), str(number)], str(path), timeout)
+
+
+def judge(number, subject):
+    """The Feedback on a subject, a Pupil or its process."""
+    exercise = EXERCISES[number - 1]
+    if exercise.questions:
+        feedback = by_questions(number, exercise, subject)
+    else:
+        feedback = by_operations(number, exercise, subject)
+    if feedback.verdict == WRONG and not feedback.meaning:
+        feedback.meaning = NO_IDEA
+    return feedback
+
+
+def by_operations(number, exercise, subject):
+    """The Feedback of conformance."""
+    run = check(subject, SOURCES, ops=exercise.ops, shrink=False)
+    failed = next((own for own in run.operations if own.status == "fail"), None)
+    if failed is None:
+        return Feedback(number, exercise.name, RIGHT)
+    first, said = next(case for case in failed.cases if case.status == "fail"), failed.diagnosis
+    if said.kind in ("dies", "raises", "contract", "mutates", "unsteady"):
+        return crashed(number, exercise, said.text.rsplit(" (", 1)[0])
+    cases = [case for source in SOURCES for case in source(failed.op, "float64", {})]
+    feedback = Feedback(number, exercise.name, WRONG)
+    case = next((case for case in cases if case.id == first.id), None)
+    if case is None:                       # all numbers are right in all cases, but a property fails
+        feedback.what = f"{first.id.split('/')[1]}: {first.message}"
+        return feedback
+    show(feedback, case if case.comment else smaller(case, subject), subject)
+    known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
+    feedback.mistake, feedback.meaning = matching(known, subject, [(case.op, case.inputs, case.params) for case in cases])
+    feedback.meaning = feedback.meaning or meaning_of(said)
+    if not feedback.meaning:
+        right = right_outputs(cases, subject)
+        feedback.meaning = NO_IDEA + (f" Right in every case: {', '.join(right)}." if right else "")
+    return feedback
+
+
+def right_outputs(cases, subject):
+    """The names of the outputs that are right in every case; cases of networks of different sizes have different ones, of which none is named."""
+    answers = [(case.expected, outputs_of(subject, case.op, case.inputs, case.params)) for case in cases]
+    names = [name for name in cases[0].expected if all(name in expected for expected, _ in answers)]
+    return [name for name in names if all(got is not None and same(got[name], expected[name]) for expected, got in answers)]
+
+
+def meaning_of(diagnosis):
+    """What a diagnosis says, for a student; "" where it found nothing."""
+    if diagnosis.kind == "convention":
+        change, meaning = diagnosis.text.split(": explains all", 1)
+        meaning = meaning.split(" cases. ")[1].removesuffix(" If that is meant, declare it.")
+        return f"Your numbers are those of another convention, {change}. {meaning}"
+    if diagnosis.text.startswith("NaN or infinity"):
+        return diagnosis.text.split(": ")[0] + "."
+    if " inside, or a constant with few digits: " in diagnosis.text:
+        return (f"Nearly right: {diagnosis.text.split(': ')[1]}. Some digits are lost: a constant with few of them, single precision, or a "
+                "difference of two numbers that are nearly equal.")
+    return f"Your numbers are those of this change: {diagnosis.text.split(': explains all')[0]}." if diagnosis.kind == "mistake" else ""
+
+
+def smaller(case, subject):
+    """A smaller case on which the subject fails, too, or the same."""
+    def problem(inputs, params):
+        return make_case(f"{case.op}/a small one", case.op, inputs, params, "float64", {})
+
+    found = smallest_failure(case.op, "float64", {}, lambda inputs, params: put(subject, problem(inputs, params)).kind)
+    if found is None or sum(array.size for array in found[0].values()) >= sum(array.size for array in case.inputs.values()):
+        return case
+    return problem(*found)
+
+
+def show(feedback, case, subject):
+    """Put a case and its first wrong number into a Feedback."""
+    outputs = subject.call(case.op, case.inputs, case.params, {})
+    allowed = {name: case.bounds[name].of(array) for name, array in case.expected.items()}
+    difference = compare(case.op, case.params, outputs, case.expected, allowed)[1]
+    feedback.what = f"{case.op}, {case.id.split('/')[-1]}" + (f": {case.comment}" if case.comment else "")
+    feedback.given = {**case.inputs, **case.params}
+    feedback.field, feedback.place = difference.field, difference.place.strip()
+    feedback.yours, feedback.expected = difference.got, difference.expected
+
+
+def crashed(number, exercise, message):
+    """The Feedback where there is no result to judge."""
+    message = re.sub(r"^it (raises (AnswerError|PupilError)|answers with an error): ", "", message)
+    if message.startswith(NOT_WRITTEN):
+        return Feedback(number, exercise.name, UNWRITTEN, message.split(": ", 1)[1])
+    for pattern, words in ((r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
+                           (r"it ended, with exit code (-?\d+).*", r"it ended the whole program (exit code \1)")):
+        message = re.sub(pattern, words, message)
+    return Feedback(number, exercise.name, CRASHES, message)
+
+
+def by_questions(number, exercise, subject):
+    """The Feedback by the exercise's own questions."""
+    solution = Pupil(exercise.solution(number), exercise)
+    right = 0
+    missed = []
+    for question in exercise.questions:
+        inputs, params = arguments_of(question)
+        try:
+            outputs = subject.call(QUESTION, inputs, params, {})
+        except BROKEN as error:
+            return crashed(number, exercise, error.args[-1])
+        expected = {"result": np.array(question.expected)} if question.expected is not None else solution.call(QUESTION, inputs, params, {})
+        wrong = next((name for name in expected if not same(outputs[name], expected[name])), None)
+        right += wrong is None and not question.must
+        if wrong is not None:
+            missed.append((question, wrong, outputs[wrong], expected[wrong]))
+    serious = [entry for entry in missed if entry[0].must]
+    if not serious and right >= exercise.enough:
+        return Feedback(number, exercise.name, RIGHT)
+    feedback = Feedback(number, exercise.name, WRONG)
+    describe(feedback, exercise, *(serious or missed)[0])
+    if not serious:
+        accepted = ", ".join(entry[0].id for entry in missed)
+        feedback.what = f"it rejects {right} of the wrong steps; {exercise.enough} are asked for. It accepts: {accepted}"
+    asked = [(QUESTION, *arguments_of(question)) for question in exercise.questions]
+    known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
+    feedback.mistake, feedback.meaning = matching(known, subject, asked)
+    if not feedback.meaning and not serious:
+        feedback.meaning = "For each step that it accepts, think of a state in which a right step must give something else; then ask for that."
+    return feedback
+
+
+def arguments_of(question):
+    """The arguments of a question as (inputs, params): arrays, and the rest."""
+    arrays = {name: value for name, value in question.arguments.items() if isinstance(value, np.ndarray)}
+    return arrays, {name: value for name, value in question.arguments.items() if name not in arrays}
+
+
+def describe(feedback, exercise, question, name, got, expected):
+    """Put a question and its first wrong number into a Feedback."""
+    at = tuple(np.argwhere(~np.isclose(got, expected, RELATIVE, 0))[0])
+    feedback.what = f"{question.id}: {question.comment}"
+    feedback.given = question.arguments
+    feedback.field, feedback.place = name, f"at {list(map(int, at))}" if at else ""
+    feedback.yours, feedback.expected = float(got[at]), None if exercise.secret else float(expected[at])
+
+
+def matching(known, subject, asked):
+    """(name, hint) of the known mistake that gives the subject's numbers in every case; (None, "") where there is none.
+
+    known: {Mistake: Pupil}; asked: (op, inputs, params) of every case.
+    """
+    given = [outputs_of(subject, *case) for case in asked]
+    for mistake, pupil in known.items():
+        wrong = [outputs_of(pupil, *case) for case in asked]
+        if all(agree(own, other) for own, other in zip(given, wrong)):
+            return mistake.name, mistake.hint
+    return None, ""
+
+
+def outputs_of(subject, op, inputs, params):
+    """What a subject answers; None where it does not."""
+    try:
+        return subject.call(op, inputs, dict(params), {})
+    except BROKEN:
+        return None
+
+
+def agree(one, other):
+    """Whether two answers are there, and the same."""
+    return one is not None and other is not None and all(same(one[name], array) for name, array in other.items())
+
+
+def same(one, other):
+    """Whether two arrays are the same but for rounding."""
+    one, other = np.asarray(one, float), np.asarray(other, float)
+    scale = np.abs(other[np.isfinite(other)]).max(initial=0)
+    return one.shape == other.shape and np.allclose(one, other, RELATIVE, RELATIVE * scale, equal_nan=True)

@@ -1,0 +1,50 @@
+"""More cases that can be worked on paper, as a source for conformance: what the exercises need beyond refsnn.verify.conformance.byhand.
+
+alpha = 1/2 and beta = 1/4, so that one cannot be taken for the other; the slope of the surrogate is 2, so it is 1/4 at a distance of 1/2.
+"""
+
+import math
+
+import numpy as np
+
+from refsnn.verify.conformance.byhand import course, row
+from refsnn.verify.conformance.cases import make_case
+
+NEURON = {"tau_mem": 1 / math.log(4), "tau_syn": 1 / math.log(2), "threshold": 1.0}
+STEP = {**NEURON, "dt": 1.0, "slope": 2.0, "spike_aware": False}
+LAYERS = {**{name: [value, value] for name, value in NEURON.items()}, "dt": 1.0, "slope": 2.0, "spike_aware": False}
+ONE = {"W0": np.ones((1, 1)), "W1": np.array([[2.0]]), "x": course(1, 0, 0, 0), "V0": course(0, 1.5, 1, 0.5), "S0": course(0, 1, 0, 0),
+       "V1": course(0, 0, 0, 0),
+       "gV0": course(0, 0, 0, 0)}
+ARROW = np.array([[0.0, 2.0], [0.0, 0.0]])                              # from neuron 0 to neuron 1
+TWO = {"W0": row(1, 1), "R0": ARROW, "W1": np.ones((2, 1)), "x": course(1, 0, 0, 0), "V0": np.ones((4, 1, 2)),
+       "S0": np.array([0, 0, 1, 0, 0, 0, 0, 0.0]).reshape(4, 1, 2),
+       "V1": course(0, 0, 0, 0), "gV0": np.zeros((4, 1, 2)), "gS0": np.array([0, 0, 0, 0, 0, 0, 0, 1.0]).reshape(4, 1, 2), "gV1": course(0, 0, 0, 0)}
+PAPER = {
+    "adjoint_step": [
+        ("unequal", {"V": row(1.5), "S": row(0), "gV": row(1), "lam_S": row(4), "lam_V_next": row(8), "lam_I_next": row(8)}, STEP,
+         "lamV = 1 + 4/4 + 8/4 = 4, lamI = 4 + 8/2 = 8"),
+        ("recurrent",
+         {"V": row(1, 1), "S": row(0, 0), "gV": row(0, 0), "lam_S": row(0, 0), "lam_V_next": row(4, 0), "lam_I_next": row(0, 1), "R": ARROW}, STEP,
+         "neuron 0 acts on 1: lamV = (2 + 4/4, 0), lamI = (3, 1/2)")],
+    "backward": [
+        ("one-neuron", {**ONE, "gS0": course(0, 4, 0, 4), "gV1": course(0, 0, 0, 0)}, LAYERS,
+         "for t = 3, 2, 1: lamV = 1, 1/4, 17/16 and lamI = 1, 3/4, 23/16 = dW0"),
+        ("from-above", {**ONE, "gS0": course(0, 0, 0, 0), "gV1": course(0, 0, 0, 1)}, LAYERS,
+         "lamI of the readout, for t = 3, 2, 1: 1, 3/4, 7/16; lamI of the neuron: 0, 2, 15/8 = dW0; dW1 = 3/4"),
+        ("recurrent", TWO, LAYERS, "lamI, for t = 3, 2, 1: (0, 1), (2, 3/4), (3, 7/16) = dW0; the spike of neuron 0 at t = 1 gives dR")],
+    "burst": [
+        ("two-neurons", {"S": np.array([1, 0, 1, 0.0]).reshape(2, 1, 2)}, {"rho": 1.0},
+         "n = 2, 0: the mean of the squares is 2; 2 n / 2 at every t")],
+    "load_weights": [
+        ("as-they-are", {"W": row(0.5, -2)}, {"layer": "spiking", "levels": 0}, "levels = 0: nothing is clipped, 240 times the weights")],
+    "analog_step": [
+        ("unequal",
+         {"U": row(0), "I_exc": row(1), "I_inh": row(0), "tau_mem": np.array([2.0]), "tau_exc": np.array([1.0]), "tau_inh": np.array([1.0])},
+         {"h": 2 * math.log(2)}, "decays 1/2 and 1/4: c = (1/2 - 1/4) / (1 - 1/2) = 1/2")],
+}
+
+
+def on_paper(op, dtype, conventions):
+    """The cases of PAPER, as a source of cases (refsnn.verify.conformance.cases)."""
+    return [make_case(f"{op}/{name}", op, inputs, params, dtype, conventions, comment) for name, inputs, params, comment in PAPER.get(op, ())]

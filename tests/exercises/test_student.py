@@ -1,0 +1,243 @@
+"""What students do: right answers written otherwise, mistakes that nobody foresaw, files that are broken."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from refsnn.__main__ import main
+from refsnn.exercises.catalogue import EXERCISES
+from refsnn.exercises.checker import CRASHES, RIGHT, WRONG, check_file, judge
+from refsnn.exercises.pupil import Pupil
+from refsnn.exercises.report import as_text
+from refsnn.spec import neuron
+
+NUMBER = {exercise.name: number for number, exercise in enumerate(EXERCISES, 1)}
+STEP = "def lif_step(I, V, S, drive, alpha, beta, theta):\n"
+
+
+@pytest.fixture(autouse=True)
+def no_folder_of_hypothesis(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path))
+
+
+def judged(name, code):
+    """The feedback on a piece of code for an exercise."""
+    return judge(NUMBER[name], Pupil("import numpy as np\n" + code, EXERCISES[NUMBER[name] - 1]))
+
+
+OTHERWISE = {
+    "a step in loops, in lists, spikes as booleans": ("lif_step", STEP + """
+    new = [[], [], []]
+    for b in range(len(V)):
+        rows = [[], [], []]
+        for n in range(V.shape[1]):
+            a, be, th = (np.broadcast_to(c, V.shape[1])[n] for c in (alpha, beta, theta))
+            i = drive[b, n] + a * I[b, n]
+            v = i - th * S[b, n] + be * V[b, n]
+            for row, value in zip(rows, (i, v, bool(v > th))):
+                row.append(value)
+        for out, row in zip(new, rows):
+            out.append(row)
+    return new
+"""),
+    "a gradient by einsum": ("weight_gradient", """
+def weight_gradient(S_below, lam_I):
+    return np.einsum("tbm,tbn->mn", S_below[:-1], lam_I[1:])
+"""),
+    "a gradient as a loop over time and batch": ("weight_gradient", """
+def weight_gradient(S, lam):
+    total = np.zeros((S.shape[2], lam.shape[2]))
+    for t in reversed(range(1, len(S))):
+        for b in range(S.shape[1]):
+            total += np.outer(S[t - 1, b], lam[t, b])
+    return total
+"""),
+    "a recursion backwards over copies": ("spiking_adjoint", """
+def spiking_adjoint(layer, trace, gV, lam_S, surrogate):
+    a, b, th = layer.neuron.constants(float)
+    V, S = trace.membrane, trace.spikes
+    lv, li = {len(V): 0 * V[0]}, {len(V): 0 * V[0]}
+    for t in sorted(range(1, len(V)), reverse=True):
+        back = 0 if layer.R is None else np.einsum("bj,ij->bi", li[t + 1], layer.R)
+        lv[t] = surrogate.derivative(V[t], S[t], th) * (back + lam_S[t]) + (b * lv[t + 1] + gV[t])
+        li[t] = a * li[t + 1] + lv[t]
+    return np.array([0 * V[0]] + [li[t] for t in range(1, len(V))])
+"""),
+    "the maximum by a loop": ("scores", """
+def scores(V, objective):
+    best = V[0].copy()
+    for t in range(1, len(V)):
+        best = np.where(V[t] > best, V[t], best)
+    return objective.readout_scale * (best if objective.reduce == "max" else sum(V))
+def scores_adjoint(V, dm, objective):
+    g = np.zeros(V.shape)
+    for b in range(V.shape[1]):
+        for k in range(V.shape[2]):
+            ts = range(len(V)) if objective.reduce == "sum" else [list(V[:, b, k]).index(max(V[:, b, k]))]
+            for t in ts:
+                g[t, b, k] = dm[b, k] * objective.readout_scale
+    return g
+"""),
+    "the latency solved the other way round": ("latency", """
+def latency(intensity, tau_in=8e-6):
+    bright = intensity > 0.2
+    safe = np.where(bright, intensity, 1.0)
+    return np.where(bright, -tau_in * np.log1p(-0.2 / safe), np.inf)
+"""),
+    "softmax by its definition, shifted": ("cross_entropy", """
+def cross_entropy(m, labels):
+    loss, dm = 0.0, []
+    for scores, label in zip(m, labels):
+        e = np.exp(scores - max(scores))
+        p = e / sum(e)
+        loss -= scores[label] - max(scores) - np.log(sum(e))
+        dm.append((p - np.eye(len(p))[label]) / len(m))
+    return loss / len(m), np.array(dm)
+"""),
+    "the analog step by sinh": ("transfer", """
+def transfer(h, tau_mem, tau_syn):
+    p, q = h / np.asarray(tau_mem, float), h / np.asarray(tau_syn, float)
+    half = (p - q) / 2
+    safe = np.where(half == 0, 1.0, half)
+    return h * np.exp(-(p + q) / 2) * np.where(half == 0, 1.0, np.sinh(safe) / safe)
+"""),
+    "the peak by comparing values": ("psp_peak", """
+def psp_peak(alpha):
+    values = [(n * alpha ** (n - 1), -n) for n in range(1, 200)]
+    best = max(values)
+    return [-best[1], best[0]]
+"""),
+    "a property by a random state": ("property", """
+def step_property(step):
+    rng = np.random.default_rng(0)
+    I, V, drive = rng.normal(0.5, 1, (3, 4, 5))
+    S = (rng.random((4, 5)) < 0.5) * 1.0
+    i, v, s = step(I, V, S, drive, 0.5, 0.25, 0.75)
+    zero = 0 * I
+    parts = step(I, zero, zero, drive, 0.5, 0.25, 0.75)[1] + step(zero, V, zero, zero, 0.5, 0.25, 0.75)[1]
+    return np.allclose(v - parts, -0.75 * S) and np.array_equal(s, v > 0.75) and np.allclose(parts - i, 0.25 * V)
+"""),
+}
+
+
+@pytest.mark.parametrize("case", OTHERWISE, ids=lambda case: case.replace(" ", "-"))
+def test_a_right_answer_is_right_however_it_is_written(case):
+    feedback = judged(*OTHERWISE[case])
+    assert feedback.verdict == RIGHT, feedback
+
+
+UNFORESEEN = {
+    "beta for alpha": ("lif_step", STEP + "    I = beta * I + drive\n    V = beta * V + I - theta * S\n    return I, V, V > theta",
+                       "tau_mem used for both"),
+    "two conventions at once": ("lif_step", STEP + "    I = alpha * I + drive\n    V = beta * V + I\n    return I, V, V >= theta",
+                                "tie = 'spike' and reset = 'none'"),
+    "half the input": ("lif_step", STEP + "    I = alpha * I + drive / 2\n    V = beta * V + I - theta * S\n    return I, V, V > theta",
+                       "none of the usual"),
+    "a third of the reset": ("lif_step", STEP + "    I = alpha * I + drive\n    V = beta * V + I - theta * S / 3\n    return I, V, V > theta",
+                             "Right in every case: I_next."),
+    "a division by 0": ("spiking_adjoint", "def spiking_adjoint(layer, trace, gV, lam_S, surrogate):\n    return gV + lam_S / (0 * gV)\n", "NaN"),
+    "a negative surrogate": ("surrogate", "def superspike(V, theta, slope=50.0):\n    return -1 / (slope * np.abs(V - theta) + 1) ** 2\n"
+                             "def superspike_primitive(V, theta, slope=50.0):\n    return (V - theta) / (1 + slope * np.abs(V - theta))", "times -1"),
+    "twice the gradient": ("weight_gradient", "def weight_gradient(S, lam):\n    return 2 * np.einsum('tbm,tbn->mn', S[:-1], lam[1:])", "times 2"),
+}
+
+
+@pytest.mark.parametrize("case", UNFORESEEN, ids=lambda case: case.replace(" ", "-"))
+def test_a_mistake_that_is_in_no_list_fails_with_a_true_statement(case):
+    name, code, part = UNFORESEEN[case]
+    feedback = judged(name, code)
+    assert feedback.verdict == WRONG and feedback.mistake is None
+    assert part in feedback.meaning and feedback.yours != feedback.expected, feedback
+
+
+def test_what_crashes_in_one_case_and_is_wrong_in_another_is_said_to_crash():
+    feedback = judged("spiking_adjoint", "def spiking_adjoint(layer, trace, gV, lam_S, surrogate):\n    return gV if layer.R is None else nothing\n")
+    assert feedback.verdict == CRASHES and feedback.what == "line 3: NameError: name 'nothing' is not defined"
+
+
+BROKEN = {
+    "a missing bracket": ("    return (I, V, S\n", "line 2 is no Python"),
+    "a name that is not there": ("    return alfa * I, V, S\n", "line 2: NameError: name 'alfa' is not defined"),
+    "no return": ("    I = alpha * I\n", "what lif_step returns is None"),
+    "two results": ("    return I, V\n", "must be 3 things"),
+    "another shape": ("    return I, V[0], S\n", "result 2 of what lif_step returns has shape"),
+    "a text": ("    return I, 'V', S\n", "must be numbers; it is a str"),
+    "an argument changed": ("    I += 1\n    return I, V, S\n", "changes one of the arrays"),
+    "chance": ("    return I + np.random.rand(), V, S\n", "called again with the same arguments"),
+    "an exit": ("    raise SystemExit(3)\n", "SystemExit: 3"),
+    "the end of the process": ("    import os\n    os._exit(3)\n", "it ended the whole program (exit code 3)"),
+    "an endless loop": ("    while True:\n        pass\n", "it does not end within"),
+    "a question to the user": ("    return input(), V, S\n", "EOFError"),
+}
+
+
+def written(folder, body, head=STEP):
+    path = folder / "03_lif_step.py"
+    path.write_text(head + body + "import numpy as np\n")
+    return path
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.replace(" ", "-"))
+def test_a_broken_file_gets_plain_words(case, tmp_path):
+    body, words = BROKEN[case]
+    feedback = check_file(written(tmp_path, body), 3.0 if case == "an endless loop" else 30.0)
+    assert feedback.verdict == CRASHES and words in feedback.what, feedback
+
+
+def test_another_signature_is_named(tmp_path):
+    feedback = check_file(written(tmp_path, "    return I, V, V\n", "def lif_step(I, V):\n"), 30.0)
+    assert feedback.what == "lif_step must take (I, V, S, drive, alpha, beta, theta), but takes (I, V)"
+
+
+def test_a_file_is_known_by_its_name_or_by_its_functions(tmp_path):
+    renamed = written(tmp_path, "    return I, V, V\n", "def decay(tau, dt):\n    return 1\ndef lif(I, V, S, drive, alpha, beta, theta):\n")
+    assert check_file(renamed, 30.0).what == "there is no function lif_step in it"
+    other = tmp_path / "mine.py"
+    other.write_text(EXERCISES[2].solution(3))
+    assert check_file(other, 30.0).verdict == RIGHT
+
+
+def test_what_a_file_prints_harms_nothing_and_is_shown(tmp_path):
+    body = "    print('V is', V)\n    I = alpha * I + drive\n    V = beta * V + I - theta * S\n    return I, V, V > theta\n"
+    feedback = check_file(written(tmp_path, body), 30.0)
+    assert feedback.verdict == RIGHT and feedback.printed.startswith("V is [[")
+
+
+def test_the_command_line_from_stub_to_solution(tmp_path, capsys):
+    assert main(["exercises", "list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(EXERCISES)
+    assert main(["exercises", "start", "3", "--dir", str(tmp_path)]) == 0
+    path = tmp_path / "03_lif_step.py"
+    assert main(["exercises", "check", str(path)]) == 1 and "not written yet" in capsys.readouterr().out
+    assert main(["exercises", "start", "lif_step", "--dir", str(tmp_path)]) == 2 and "not written again" in capsys.readouterr().err
+    path.write_text(EXERCISES[2].wrong_answer(3, EXERCISES[2].mistakes[0]))
+    assert main(["exercises", "check", str(path), "--json"]) == 1
+    feedback = json.loads(capsys.readouterr().out)
+    assert (feedback["number"], feedback["verdict"], feedback["mistake"]) == (3, "wrong", "tie")
+    assert main(["exercises", "check", str(path)]) == 1 and "it should be 0" in capsys.readouterr().out
+    path.write_text(EXERCISES[2].solution(3))
+    assert main(["exercises", "check", str(path)]) == 0 and "right" in capsys.readouterr().out
+    assert main(["exercises", "hint", "3", "--level", "2"]) == 0 and "order" in capsys.readouterr().out
+
+
+def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text("x = 1\n")
+    assert main(["exercises", "check", str(path)]) == 2 and "neither the name nor the functions" in capsys.readouterr().err
+    assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
+
+
+def test_digits_are_shown_until_the_difference_is_seen():
+    feedback = judged("decay", "def decay(tau, dt):\n    return 2.718281828 ** (-dt / tau)\n")
+    assert "yours is 0.60653066, it" not in as_text(feedback) and "Some digits are lost" in feedback.meaning
+    yours, should = re.search(r"yours is (\S+), it should be (\S+)", as_text(feedback)).groups()
+    assert yours != should
+
+
+def test_where_there_are_no_processes_a_file_runs_in_this_one_and_the_library_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "emscripten")                           # as in a browser
+    path = written(tmp_path, "    return 2 * I, V, S\n")
+    before = neuron.lif_step
+    assert check_file(path, 1.0).verdict == WRONG and neuron.lif_step is before
