@@ -105,7 +105,7 @@ class Recipe:
         return exponential_rate(epoch, self.rate) if self.schedule == "exponential" else cosine_rate(epoch, self.epochs, self.rate)
 
 
-PRESETS = {
+PRESETS: dict[str, dict] = {
     "default": {},
     "long": {"epochs": 50, "slope": 10.0, "rate": 1e-3, "evaluate_every": 10},        # for all of MNIST or Fashion-MNIST
     "published": {"epochs": 100, "rotation": 0.0, "shift": 0.0, "dropout": 0.0, "burst": 5e-4, "rate": 1.5e-3, "schedule": "exponential",
