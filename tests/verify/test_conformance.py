@@ -361,6 +361,48 @@ def test_spikes_and_whole_numbers_must_be_exact():
     assert bounds_of("forward", params, "float32")["S0"] == Bound(0) == bounds_of("load_weights", {}, "float32")["codes"]
 
 
+# what only a large case shows
+
+def samples_after(count):
+    """A spoilt answer: nothing for the samples after the first ones."""
+    def spoil(outputs, inputs, params):
+        return {name: np.where(np.arange(array.shape[1])[:, None] < count, array, 0.0) for name, array in outputs.items()}
+    return spoil
+
+
+@pytest.mark.parametrize(("op", "cause", "spoil"), [
+    ("forward", "B = 5", samples_after(4)),
+    ("forward", "N0 = 65", lambda out, a, p: out | {name: np.where(np.arange(out[name].shape[2]) < 64, out[name], 0.0) for name in ("V0", "S0")}),
+    ("forward", "T = 65", lambda out, a, p: {name: np.where(np.arange(len(v))[:, None, None] < 64, v, 0.0) for name, v in out.items()}),
+    ("scores", "T = 21", lambda out, a, p: Reference().call("scores", {"V": a["V"][:20]}, p, {})),
+    ("burst", "T = 21", lambda out, a, p: out | {"value": Reference().call("burst", {"S": a["S"][:20]}, p, {})["value"]}),
+    ("cross_entropy", "B = 9", lambda out, a, p: out | {"dm": np.where(np.arange(len(a["m"]))[:, None] < 8, out["dm"], 0.0)}),
+])
+def test_a_mistake_of_large_problems_is_found_with_the_size_from_which_it_is_made(op, cause, spoil):
+    own = result(check(Subject(op=op, spoil=spoil), ops=(op,), shrink=False), op)
+    assert [case.id for case in own.cases if case.status == "fail"] == [f"{op}/large"] and own.diagnosis.kind == "size"
+    assert f"wrong from {cause} on: " in own.diagnosis.text
+    inputs = own.saved[0][1]
+    assert sum(array.size for array in inputs.values()) < 6000        # R0 has 65 x 65; the large case of backward has 140,000
+    again = make_case("again", op, inputs, own.saved[0][2], "float64", {})
+    assert any((array != again.expected[name]).any() for name, array in spoil(dict(again.expected), inputs, own.saved[0][2]).items())
+
+
+def test_the_large_case_can_be_skipped_or_expected_to_fail():
+    spoil = samples_after(4)
+    assert check(Subject(op="forward", spoil=spoil), ops=("forward",), expected_failures=["forward/large"]).conforms
+    run = check(Subject(op="forward", spoil=spoil, skip={"forward/large": "four lanes"}), ops=("forward",))
+    assert run.conforms and [case.id for case in run.operations[0].cases if case.status == "skipped"] == ["forward/large"]
+
+
+def test_who_raises_in_large_problems_is_told_from_which_size_on():
+    def spoil(outputs, inputs, params):
+        return outputs if inputs["V"].shape[1] <= 8 else 1 / 0
+
+    own = result(check(Subject(op="scores", spoil=spoil), ops=("scores",)), "scores")
+    assert own.diagnosis.text == "right in all smaller cases, wrong from B = 9 on: it raises ZeroDivisionError: division by zero"
+
+
 # properties, and the search for small problems
 
 def test_every_property_names_operations_that_exist():
@@ -512,11 +554,11 @@ def test_what_an_adapter_in_its_own_process_does_wrong_has_its_name(body, kind, 
 
 
 def test_a_property_that_failed_can_be_run_again(folder, capsys):
-    (folder / "twenty_steps.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
-                                            "adapter = next(own for own in MUTANTS if own.wrong == 'T = 20 in the code').adapter()\n")
-    command("--adapter", "twenty_steps:adapter", code=1)
+    (folder / "restless.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
+                                        "adapter = next(own for own in MUTANTS if own.wrong == 'rest at the wrong time').adapter()\n")
+    command("--adapter", "restless:adapter", code=1)
     assert "again: --replay conformance-failures/forward-time-shift.json" in capsys.readouterr().out
-    command("--adapter", "twenty_steps:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
+    command("--adapter", "restless:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
     assert "by the property" in capsys.readouterr().out
 
 
