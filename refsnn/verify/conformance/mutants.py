@@ -137,7 +137,7 @@ MUTANTS = (
     answered("recorded one step early", "forward", "one step early", lambda out, a, p: {n: moved(-1)(v) for n, v in out.items()}),
     answered("(B, T, N) returned", "forward", "time and batch exchanged", lambda out, a, p: {n: v.swapaxes(0, 1).copy() for n, v in out.items()}),
     Mutant("noise without a seed", "forward", "drawn at random", ("forward",), wrongdoing.drawing),
-    Mutant("T = 20 in the code", "forward", "wrong from T = 22 on", ("forward",), wrongdoing.twenty_steps),
+    Mutant("T = 20 in the code", "forward", "wrong from T = 23 on", ("forward",), wrongdoing.twenty_steps),
     asked("samples beyond the 8th left out", "forward", "wrong from B = 9 on",
           lambda a, p: ({**a, "x": np.where(np.arange(a["x"].shape[1])[:, None] < 8, a["x"], 0.0)}, p)),
     Mutant("rest at the wrong time", "forward", "time-shift", ("forward",), wrongdoing.restless),

@@ -31,12 +31,13 @@ def narrowed(case, wrong):
 
 
 def cut(case, inputs, letter, size):
-    """Inputs of a case with the first `size` entries of an axis, in all arrays that have it."""
-    return along(case.op, "inputs", case.params, inputs, letter, taking(range(size)))
+    """Inputs of a case with the first `size` entries of an axis, in all arrays that have it; labels of classes that are cut off are others."""
+    part = along(case.op, "inputs", case.params, inputs, letter, taking(range(size)))
+    return part | {name: array % size for name, array in part.items() if name == "labels" and letter == "K"}
 
 
 def part_is_wrong(case, inputs, wrong):
-    """Whether wrong(part) is true for a part of a case. What is no problem any more (a label without its class), or hangs on the last digits, is not."""
+    """Whether wrong(part) is true for a part of a case. What is no problem any more (one step), or hangs on the last digits, is not."""
     try:
         return settled(case.op, inputs, case.params, case.conventions, STIR_LARGE) and wrong(
             make_case(case.id, case.op, inputs, case.params, case.dtype, case.conventions))
