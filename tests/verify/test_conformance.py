@@ -112,7 +112,7 @@ def test_operations_that_are_not_offered_or_skipped_do_not_count():
                                                          "decay/first": "too easy", "decay/3": "why not"}))
     assert run.conforms and result(run, "lif_step").status == "skipped"
     assert [case.status for case in result(run, "decay").cases[:3]] == ["skipped", "skipped", "pass"]
-    assert "not done yet" in terminal(run, {}) and "2 skipped" in terminal(run, {})
+    assert "not done yet" in terminal(run, {}) and "2 of them skipped" in terminal(run, {})
 
 
 @pytest.mark.parametrize(("said", "error", "message"), [
@@ -143,7 +143,7 @@ def test_where_nothing_is_tested_nothing_conforms(skipped):
 def test_expected_failures_do_not_count_and_do_not_block():
     run = check(TIE, ops=("lif_step", "forward"), expected_failures=TIES)
     assert run.conforms and result(run, "forward").status == "pass"
-    assert f"{len(TIES)} fail as expected" in terminal(run, {})
+    assert f"{len(TIES)} of them fail as expected" in terminal(run, {})
 
 
 def test_an_expected_failure_that_passes_or_does_not_exist_fails():
@@ -348,6 +348,30 @@ def test_the_first_difference_is_the_earliest_in_time_and_in_words():
     got["V1"][1, 0, 0] += 1e-3
     headroom, difference = compare("forward", case.params, got, case.expected, {name: 1e-6 for name in got})
     assert difference.field == "V1" and difference.place.startswith(" at t 1, sample 0,") and headroom == pytest.approx(1e6)
+
+
+def test_where_the_largest_error_is_elsewhere_both_places_are_named():
+    case = generated("forward", "float64", {})[0]
+    allowed = {name: 0.0 if name[0] == "S" else 1e-6 for name in case.expected}
+    got = {name: array.copy() for name, array in case.expected.items()}
+    got["V1"][1, 0, 0] += 1e-3
+    assert "largest" not in str(compare("forward", case.params, got, case.expected, allowed)[1])
+    got["V0"][-1, 0, 0] += 1
+    first, _, largest = str(compare("forward", case.params, got, case.expected, allowed)[1]).partition("; largest error: ")
+    assert first.startswith("V1 at t 1, sample 0, class 0 is ") and largest.startswith(f"V0 at t {len(got['V0']) - 1}, sample 0, neuron 0 is ")
+    got["S0"][-1, 0, 0] = 1 - got["S0"][-1, 0, 0]                      # what must be exact is further off than any number
+    assert "; largest error: S0 at t" in str(compare("forward", case.params, got, case.expected, allowed)[1])
+    got["V1"][1, 0, 1:] = np.nan
+    assert "largest error: V1 at t 1, sample 0, class 1 is nan" in str(compare("forward", case.params, got, case.expected, allowed)[1]) or (
+        got["V1"].shape[2] == 1)
+
+
+def test_two_numbers_have_the_digits_that_they_need_to_differ():
+    wanted = np.array([-0.240264174])
+    got = wanted * (1 + 2e-12)
+    assert str(compare("decay", {}, {"alpha": got}, {"alpha": wanted}, {"alpha": 1e-16})[1]) == (
+        "alpha at neuron 0 is -0.2402641740005 where -0.240264174 is expected")
+    assert "is 1 where 0.99999999999999989 is" in str(compare("decay", {}, {"alpha": np.ones(1)}, {"alpha": np.nextafter(np.ones(1), 0)}, {"alpha": 0})[1])
 
 
 def test_infinity_must_be_where_it_is_expected_and_nan_nowhere():
@@ -587,15 +611,40 @@ def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys, mon
     minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
     (folder / "taken").write_text("")
     for arguments, text in ((("--xfail", "nowhere"), "nowhere"), (("--replay", "nowhere"), "nowhere"), (("--timeout", "0"), "--timeout is 0"),
-                            (("--timeout", "nan"), "--timeout is nan"), (("--json", "nowhere/r.json"), "--json nowhere/r.json: nowhere is no folder"),
+                            (("--timeout", "nan"), "--timeout is nan"), (("--json", "/proc/nope"), "--json /proc/nope: /proc is no folder"), (("--json", "nowhere/r.json"), "--json nowhere/r.json: nowhere is no folder"),
                             (("--json", "."), "--json .: it is a folder"), (("--markdown", "taken/r.md"), "taken is no folder"),
                             (("--failures", "taken"), "taken is no folder"), (("--failures", "taken/deeper"), "--failures taken/deeper: ")):
         monkeypatch.setattr("refsnn.verify.conformance.command.check", pytest.fail)                # before the run, not after it
         command(*minimal, *arguments, code=2)
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and text in error
+    command("--adapter", "", code=2)
+    assert "the adapter is ''; it must be MODULE:NAME" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["conformance"])
+
+
+def test_text_of_an_adapter_is_harmless_on_any_terminal(folder):
+    (folder / "foreign.py").write_text("from refsnn.verify.conformance.examples.minimal import Minimal\nclass Foreign(Minimal):\n"
+                                       "    name, version = 'k\\u00f6nig \\udcff', '1\\x1b[2J'\n"
+                                       "    def capabilities(self):\n        return super().capabilities() | {'skip': {'surrogate/first': '\\u2026\\x07'}}\n"
+                                       "    def call(self, *given):\n        raise ValueError('gr\\u00f6\\udc80\\x1b]0;')\nadapter = Foreign()\n")
+    arguments = ("--adapter", "foreign:adapter", "--json", "report.json", "--markdown", "report.md")
+    for encoding, name in (("ascii", r"k\xf6nig \udcff"), ("utf-8", r"könig \udcff")):
+        done = subprocess.run([sys.executable, "-m", "refsnn", "conformance", *arguments], capture_output=True,
+                              env={"PYTHONPATH": str(Path(search.__file__).parents[3]), "PYTHONIOENCODING": encoding})
+        said = done.stdout.decode(encoding)
+        assert done.returncode == 1 and said.startswith(name + r" 1\x1b[2J, float64") and not done.stderr
+        assert all(letter.isprintable() for line in said.splitlines() for letter in line)
+    assert r"\x1b]0;" in Path("report.md").read_text(encoding="utf-8") and r"\x1b]0;" in said
+
+
+@pytest.mark.parametrize("name", ["name", "version"])
+def test_a_name_that_is_no_text_is_refused(name):
+    subject = Reference()
+    setattr(subject, name, ["a", 1])
+    with pytest.raises(DtypeError, match=f"the adapter's {name} is list"):
+        check(subject)
 
 
 SECTION = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]

@@ -22,7 +22,7 @@ def test_every_vector_is_read_without_numpy():
     assert done.stdout == f"{len(read())} cases, {arrays} arrays, all hashes right\n"
 
 
-@pytest.mark.parametrize("arguments", [[], [DATA, DATA]])
+@pytest.mark.parametrize("arguments", [[], [DATA, DATA], ["nowhere"], [DATA / "decay-001"]])
 def test_the_reader_says_how_it_is_called(arguments):
     done = subprocess.run([sys.executable, "-I", "-S", READER, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("usage: python read_vectors.py DIR") and done.stderr.count("\n") == 1

@@ -45,7 +45,9 @@ def conformance(chosen):
             run = check(subject, expected_failures=expected, note=tell)
         finally:
             tell("")
-    print(terminal(run, save_failures(run, chosen.failures)))
+    show(terminal(run, save_failures(run, chosen.failures)))
+    if subject.farewell:
+        show(f"{subject.name}: {subject.farewell}")
     if chosen.json:
         write_atomically(chosen.json, as_json(run))
     if chosen.markdown:
@@ -55,7 +57,7 @@ def conformance(chosen):
 
 def subject_of(chosen):
     """The adapter of the arguments, as a context."""
-    if chosen.adapter:
+    if chosen.adapter is not None:
         return Harness(serving(chosen.adapter), f"the adapter {chosen.adapter}", chosen.timeout)
     return Harness(words_of(chosen.adapter_cmd), f"the adapter command {chosen.adapter_cmd!r}", chosen.timeout)
 
@@ -70,9 +72,19 @@ def require_places(chosen):
 
 
 def require_place(option, path, folder, is_taken):
-    """Raise DataError unless `path`, if it is not taken by a folder, can be written in an existing `folder`."""
-    if is_taken or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise DataError(f"{option} {path}: {'it is a folder' if is_taken else f'{folder} is no folder in which files can be written'}")
+    """Raise DataError unless `path`, if it is not taken by a folder, can be written in an existing `folder`: a file is made there, and taken away."""
+    if is_taken:
+        raise DataError(f"{option} {path}: it is a folder")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise DataError(f"{option} {path}: {folder} is no folder in which files can be written ({error.strerror})") from error
+
+
+def show(text):
+    """Print text on a terminal that may not have all its letters: those are escaped."""
+    encoding = sys.stdout.encoding
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def tell(text):
@@ -85,7 +97,7 @@ def replay(subject, path):
     """Run one saved problem, print what comes of it, and return the exit code."""
     name, op, inputs, params, _ = load_failure(path)
     conventions = subject.capabilities()["conventions"]
-    print(heading(Run(subject, conventions, [], [])))
+    show(heading(Run(subject, conventions, [], [])))
     if name == CASE:
         try:
             message = put(subject, make_case(path.stem, op, inputs, params, subject.dtype, conventions)).message
@@ -93,5 +105,5 @@ def replay(subject, path):
             message = str(error)
     else:
         message = violation(subject, next(own for own in PROPERTIES if own.name == name), op, inputs, params, conventions)
-    print(f"  {op}, {name}: {message or 'passes'}")
+    show(f"  {op}, {name}: {message or 'passes'}")
     return 1 if message else 0
