@@ -18,8 +18,10 @@ from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.examples.minimal import Minimal
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.report import as_json, as_markdown, load_failure, read_expected_failures, save_failures, terminal
+from refsnn.verify.conformance.rules import flat_peak
 from refsnn.verify.conformance.runner import check
 from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conformance.wrongdoing import decaying, first_layer, running_again, spikes_again
 from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
 from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.scalar import ScalarLoops
@@ -371,7 +373,7 @@ def test_two_numbers_have_the_digits_that_they_need_to_differ():
     got = wanted * (1 + 2e-12)
     assert str(compare("decay", {}, {"alpha": got}, {"alpha": wanted}, {"alpha": 1e-16})[1]) == (
         "alpha at neuron 0 is -0.2402641740005 where -0.240264174 is expected")
-    assert "is 1 where 0.99999999999999989 is" in str(compare("decay", {}, {"alpha": np.ones(1)}, {"alpha": np.nextafter(np.ones(1), 0)}, {"alpha": 0})[1])
+    assert "is 1 where 0.9999999999999999 is" in str(compare("decay", {}, {"alpha": np.ones(1)}, {"alpha": np.nextafter(np.ones(1), 0)}, {"alpha": 0})[1])
 
 
 def test_infinity_must_be_where_it_is_expected_and_nan_nowhere():
@@ -706,10 +708,11 @@ def run_with_reset(a, p, amount):
     return outputs
 
 
-def mistaken_gradient(op, a, p):
-    """The gradient of plain Python whose surrogate has lost its absolute value."""
+def mistaken_gradient(op, a, p, **names):
+    """The gradient of plain Python, in whose module names are others; without any, its surrogate has lost the absolute value."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scalar_network, "abs", lambda number: number, raising=False)
+        for name, value in (names or {"abs": lambda number: number}).items():
+            patch.setattr(scalar_network, name, value, raising=False)
         return {name: array for name, array in ScalarLoops().call(op, a, p, {}).items() if name != "loss"}
 
 
@@ -725,6 +728,15 @@ def mistaken_gradient(op, a, p):
     ("backward", "the absolute value left out of the surrogate", lambda out, a, p: mistaken_gradient("backward", a, p)),
     ("loss_and_gradient_of_trace", "the absolute value left out of the surrogate", lambda out, a, p: {
         "loss": out["loss"], **mistaken_gradient("loss_and_gradient_of_trace", a, p)}),
+    ("backward", "the surrogate not squared", lambda out, a, p: mistaken_gradient("backward", a, p, peak=flat_peak)),
+    ("loss_and_gradient", "the surrogate not squared", lambda out, a, p: {
+        "loss": out["loss"], **mistaken_gradient("loss_and_gradient", a, p, peak=flat_peak)}),
+    ("loss_and_gradient", "weight decay of R and of the readout, too", lambda out, a, p: decaying("W")(decaying("R")(out, a, p), a, p)),
+    ("loss_and_gradient_of_trace", "the spikes taken from the membranes", lambda out, a, p: Reference().call(
+        "loss_and_gradient_of_trace", *spikes_again(a, p), {})),
+    ("loss_and_gradient_of_trace", "the network run again", lambda out, a, p: running_again("loss_and_gradient_of_trace", a, p, {})),
+    ("backward", "the first layer's parameters used for all", lambda out, a, p: Reference().call("backward", *first_layer(a, p), {})),
+    ("lif_step", "a dt of 1.7 us whatever is asked for", lambda out, a, p: Reference().call("lif_step", a, p | {"dt": 1.7e-6}, {})),
     ("backward", "the surrogate is 0 more than 0.5 from the threshold", lambda out, a, p: Reference().call("backward", a | {
         f"V{l}": np.where(np.abs(a[f"V{l}"] - np.array(theta)) > 0.5, 1e12, a[f"V{l}"]) for l, theta in enumerate(p["threshold"][:-1])}, p, {})),
     ("cross_entropy", "labels one class too low", lambda out, a, p: Reference().call(

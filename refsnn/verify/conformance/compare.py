@@ -74,7 +74,7 @@ def difference_of(found):
     order, off, first, largest = min(found, key=lambda item: item[0])
     if min(found, key=lambda item: item[1])[1] < off:
         largest = min(found, key=lambda item: item[1])[3]
-    return first if largest == first else replace(first, largest=largest)
+    return first if (largest.field, largest.place) == (first.field, first.place) else replace(first, largest=largest)
 
 
 def ratio(got, wanted, allowed):

@@ -98,11 +98,13 @@ def explanation(op, answers, conventions):
 def distance(answer, wanted):
     """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
     fits = {name: array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape for name, array in wanted.items()}
-    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if fits[name] else array for name, array in wanted.items()}
+    is_open = {name: np.isnan(array) if fits[name] else np.zeros(array.shape, bool) for name, array in wanted.items()}
+    filled = {name: np.where(is_open[name], 0, array) for name, array in wanted.items()}
+    got = answer.outputs | {name: np.where(is_open[name], 0, answer.outputs[name]) for name in wanted if fits[name]}
     # an explanation may be far from the expected values in size: the bound goes with it
     bounds = answer.case.wide_bounds
     allowed = {name: max(bounds[name].of(array), bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
-    return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0]
+    return compare(answer.case.op, answer.case.params, got, filled, allowed)[0]
 
 
 def explains(answers, wanted_of):

@@ -92,6 +92,7 @@ def moved_spikes(inputs, change):
 MUTANTS = (
     convention("Euler in place of the exponential", "decay", integrator="euler"),
     asked("a unit lost: dt in ms, tau in s", "decay", "dt a thousand times too short", lambda a, p: (a, {**p, "dt": p["dt"] / 1000})),
+    asked("dt = 1.7 us in the code", "decay", "a dt of 1.7 us whatever is asked for", lambda a, p: (a, {**p, "dt": 1.7e-6})),
     answered("dark pixels spike at 0 in place of never", "latency", "NaN or infinity",
              lambda out, a, p: {"time": np.where(np.isinf(out["time"]), 0.0, out["time"])}),
     answered("spikes counted from bin 1", "encode", "x: one step late", lambda out, a, p: {"x": moved(1)(out["x"])}),
@@ -104,6 +105,7 @@ MUTANTS = (
     answered("units: membranes in mV", "surrogate_primitive", "phi: times 1000 (a unit?)", lambda out, a, p: {"phi": 1000 * out["phi"]}),
 
     Mutant("the absolute value left out of the surrogate", "surrogate", "the absolute value left out", ("surrogate",), wrongdoing.one_sided),
+    answered("the surrogate not squared", "surrogate", "the surrogate not squared", lambda out, a, p: {"sigma": np.sqrt(out["sigma"])}),
     answered("surrogate cut far below the threshold", "surrogate", "the surrogate is 0 more than 1 below the threshold",
              lambda out, a, p: {"sigma": np.where(a["V"] < p["threshold"] - 1, 0.0, out["sigma"])}),
 
@@ -134,6 +136,7 @@ MUTANTS = (
           lambda a, p: ({n: v.T.copy() if n[0] == "R" else v for n, v in a.items()}, p)),
     asked("noise added twice", "forward", "noise added twice", lambda a, p: ({n: 2 * v if n == "noise" else v for n, v in a.items()}, p)),
     asked("recurrence forgotten", "forward", "recurrence left out", lambda a, p: ({n: 0 * v if n[0] == "R" else v for n, v in a.items()}, p)),
+    asked("the parameters of the first layer for all layers", "forward", "the first layer's parameters used for all", wrongdoing.first_layer),
     answered("recorded one step early", "forward", "one step early", lambda out, a, p: {n: moved(-1)(v) for n, v in out.items()}),
     answered("(B, T, N) returned", "forward", "time and batch exchanged", lambda out, a, p: {n: v.swapaxes(0, 1).copy() for n, v in out.items()}),
     Mutant("noise without a seed", "forward", "drawn at random", ("forward",), wrongdoing.drawing),
@@ -155,6 +158,8 @@ MUTANTS = (
     asked("no adjoint of the membrane from later steps", "adjoint_step", "input lam_V_next left out",
           lambda a, p: ({**a, "lam_V_next": 0 * a["lam_V_next"]}, p)),
     answered("dW transposed", "backward", "transposed", lambda out, a, p: {n: v.T.copy() for n, v in out.items()}),
+    asked("spikes taken from the membranes of a given trace", "backward", "the spikes taken from the membranes", wrongdoing.spikes_again),
+    Mutant("the network run again in place of the given trace", "backward", "the network run again", ("backward",), wrongdoing.running_again),
     asked("spikes of bin 0 left out of the sum", "backward", "the spikes of bin 0 left out", lambda a, p: (moved_spikes(a, without_bin_0), p)),
     asked("S[t] with lamI[t]", "backward", "spikes one step early", lambda a, p: (moved_spikes(a, moved(-1)), p)),
     answered("mean over the batch in place of the sum", "backward", "1 / the size of B",
@@ -181,20 +186,27 @@ MUTANTS = (
     asked("no limit on the rate", "rate_bound", "no limit on the rate", lambda a, p: (a, {**p, "limit": 0.0})),
     answered("burst in the loss, not in the gradient", "loss_and_gradient_of_trace", "burst regulariser left out",
              lambda out, a, p: {**right("loss_and_gradient_of_trace", a, {**p, "burst": 0.0}), "loss": out["loss"]}),
+    answered("weight decay of R, too", "loss_and_gradient_of_trace", "weight decay of R, too", wrongdoing.decaying("R")),
+    answered("weight decay of the readout, too", "loss_and_gradient_of_trace", "weight decay of the readout, too", wrongdoing.decaying("W")),
     asked("burst regulariser forgotten", "loss_and_gradient_of_trace", "burst regulariser left out", lambda a, p: (a, {**p, "burst": 0.0})),
     asked("noise forgotten", "loss_and_gradient", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
 
     asked("Adam without bias correction", "adam_step", "bias of Adam's means", lambda a, p: (a, {**p, "step": 10**9})),
+    Mutant("Adam's step counted from 0", "adam_step", "Adam's step counted from 0", ("adam_step",), wrongdoing.counted_from_0),
     asked("Adam's decays exchanged", "adam_step", "two decays exchanged", lambda a, p: (a, swapped(p, "decay_first", "decay_second"))),
     Mutant("epsilon inside the root", "adam_step", "epsilon inside the root", ("adam_step",), wrongdoing.epsilon_inside),
     answered("clipped from above only", "clip_weights", "clipped from above only",
              lambda out, a, p: {"W_next": np.minimum(a["W"], p["limit"])}),
+    answered("no clip", "clip_weights", "not clipped", lambda out, a, p: {"W_next": a["W"]}),
     convention("rounded away from 0", "load_weights", weight_rounding="away"),
     convention("weights cut to integers", "load_weights", weight_rounding="zero"),
     asked("-64 .. 63 levels", "load_weights", "one level more", lambda a, p: (a, {**p, "levels": p["levels"] + 1})),
     asked("epochs counted from 1", "learning_rate", "epochs counted from 1", lambda a, p: ({"epoch": a["epoch"] + 1}, p)),
 
     Mutant("Adam afresh in every step", "train", "no convention and no known mistake", ("train",), wrongdoing.untrained),
+    Mutant("training without the clip", "train", "no clip", ("train",), wrongdoing.training(lambda array: array)),
+    Mutant("the readout clipped in training, too", "train", "the readout clipped, too", ("train",),
+           wrongdoing.training(lambda array: array.clip(-63 / 240, 63 / 240))),
     asked("training without noise", "train", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
 )
 

@@ -136,3 +136,64 @@ def restless(op, inputs, params, conventions):
     if 20 < len(inputs["x"]) <= 40 and not inputs["x"][:20].any():
         outputs["V0"] += 0.1
     return outputs
+
+
+def first_layer(inputs, params):
+    """The question with the first layer's parameters for all layers, as far as numpy can take them for that."""
+    own = dict(params)
+    for name in ("tau_mem", "tau_syn", "threshold"):
+        first = params[name][0]
+        fits = [not isinstance(first, list) or len(first) == inputs[f"W{l}"].shape[1] for l in range(len(params[name]))]
+        own[name] = [first if fit else own_value for fit, own_value in zip(fits, params[name])]
+    return inputs, own
+
+
+def spikes_again(inputs, params):
+    """The question with spikes where the membranes of the trace are above the threshold."""
+    thresholds = {f"S{l}": np.array(theta) for l, theta in enumerate(params["threshold"][:-1])}
+    return inputs | {name: (inputs[f"V{name[1:]}"] > theta).astype(float) for name, theta in thresholds.items()}, params
+
+
+def running_again(op, inputs, params, conventions):
+    """The gradient on a trace of the model's own."""
+    trace = right("forward", {name: array for name, array in inputs.items() if name[0] in "xWR"},
+                  {name: params[name] for name in ("tau_mem", "tau_syn", "threshold", "dt")})
+    return right(op, inputs | trace, params)
+
+
+def decaying(letter):
+    """Weight decay of R, or of the W of the readout, too."""
+    def spoil(outputs, inputs, params):
+        last = len(params["tau_mem"]) - 1
+        for name in [name for name in inputs if name[0] == letter and (letter == "R" or name == f"W{last}")]:
+            own = right("weight_decay", {"W": inputs[name]}, {"rho": params["weight"]})
+            outputs |= {"loss": outputs["loss"] + own["value"], f"d{name}": outputs[f"d{name}"] + own["dW"]}
+        return outputs
+    return spoil
+
+
+def counted_from_0(op, inputs, params, conventions):
+    """Adam with the exponent `step` in place of step + 1: 0/0 in the first step."""
+    outputs, n = right(op, inputs, params), params["step"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mu, nu = (outputs[f"{name}_next"] / np.float64(1 - params[f"decay_{rank}"]**n) for name, rank in (("mu", "first"), ("nu", "second")))
+        return outputs | {"W_next": inputs["W"] - params["rate"] * mu / (np.sqrt(nu) + params["epsilon"])}
+
+
+def training(clip):
+    """Training with clip(array) for the clip of the hidden weights."""
+    def train(op, inputs, params, conventions):
+        weights, losses = {name: array for name, array in inputs.items() if name[0] in "WR"}, []
+        moments, gradient_params = {name: np.zeros((2, *array.shape)) for name, array in weights.items()}, dict(params)
+        rate = gradient_params.pop("learning_rate")
+        for step, (x, labels, noise) in enumerate(zip(inputs["x"], inputs["labels"], inputs["noise"])):
+            gradient = right("loss_and_gradient", {**weights, "x": x, "labels": labels, "noise": noise}, gradient_params)
+            losses.append(gradient["loss"])
+            for name, array in weights.items():
+                mu, nu = moments[name]
+                own = {"step": step, "rate": rate, "decay_first": 0.9, "decay_second": 0.999, "epsilon": 1e-8}
+                moved = right("adam_step", {"W": array, "dW": gradient[f"d{name}"], "mu": mu, "nu": nu}, own)
+                weights[name] = clip(moved["W_next"])
+                moments[name] = np.array([moved["mu_next"], moved["nu_next"]])
+        return {"loss": np.array(losses), **{f"{name}_next": array for name, array in weights.items()}}
+    return train
