@@ -192,7 +192,7 @@ OPERATIONS = {
         {"rates": "float E"}),
 
     "train": Operation(
-        5, "E1-E16, section 4", "training by Adam (0.9, 0.999, 1e-8) from its start: free run with the noise, gradient, step, hidden W and R clipped at 63/240",
+        5, "E1-E16, section 4", "training by Adam (0.9, 0.999, 1e-8), means 0 at first: free run with the noise, gradient, step, hidden W and R clipped",
         {"x": "float steps T B M", "labels": "int64 steps B", "noise": "float steps T B K", **WEIGHTS},
         {**LAYERS, **OBJECTIVE, **SURROGATE, "learning_rate": "number"},
         {"loss": "float steps", "W{l}_next": "float below own", "R{l}_next?": "float own own"},

@@ -50,7 +50,7 @@ class Diagnosis:
         """The sentence without its evidence: for a property, without the numbers of the problem that was found."""
         if self.kind == "property":
             return ": ".join(self.text.split(": ")[:2])
-        return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1]
+        return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1].split("; largest error: ")[0]
 
 
 def diagnose(op, answers, conventions):
