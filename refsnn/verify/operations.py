@@ -192,7 +192,8 @@ OPERATIONS = {
         {"rates": "float E"}),
 
     "train": Operation(
-        5, "E1-E16, section 4", "training by Adam (0.9, 0.999, 1e-8), means 0 at first: free run with the noise, gradient, step, hidden W and R clipped",
+        5, "E1-E16, section 4", "steps of training from fresh Adam (0.9, 0.999, epsilon 1e-8): free run with the given noise, gradient, Adam, "
+        "clip of hidden W and R to +-63/240",
         {"x": "float steps T B M", "labels": "int64 steps B", "noise": "float steps T B K", **WEIGHTS},
         {**LAYERS, **OBJECTIVE, **SURROGATE, "learning_rate": "number"},
         {"loss": "float steps", "W{l}_next": "float below own", "R{l}_next?": "float own own"},

@@ -176,6 +176,28 @@ def test_a_link_out_of_the_folder_is_not_followed(vectors, tmp_path):
         read(vectors)
 
 
+def test_a_case_that_is_a_link_is_not_followed(vectors, tmp_path):
+    (vectors / "forward-010").rename(tmp_path / "elsewhere")
+    (vectors / "forward-010").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="forward-010: it is a link"):
+        read(vectors)
+
+
+@pytest.mark.parametrize(("name", "value"), [("op", "decay"), ("level", 2), ("status", "may"), ("flags", []), ("flags", None)])
+def test_a_manifest_that_disagrees_with_a_case_is_refused(name, value, vectors):
+    manifest = read_manifest(vectors)
+    manifest["cases"]["forward-010"][name] = value
+    write_manifest(vectors, manifest)
+    with pytest.raises(DataError, match=f"manifest.json: {name} of forward-010 is"):
+        read(vectors)
+
+
+def test_a_case_that_is_retired_is_refused(vectors):
+    write_manifest(vectors, read_manifest(vectors) | {"retired": {"decay-001": "it was wrong"}})
+    with pytest.raises(DataError, match="decay-001 is there, and is retired"):
+        read(vectors)
+
+
 def test_a_huge_file_is_not_read(vectors):
     with open(vectors / "forward-010" / "case.json", "r+b") as file:
         file.truncate(1 << 40)                                                       # a hole: no bytes on the disk

@@ -225,8 +225,9 @@ def operations_until(op):
 def table(found):
     """The README's table, under a line that sums it up, as lines of Markdown: found {what is wrong: OperationResult}."""
     named = sum(own.diagnosis.kind != "unknown" for own in found.values())
-    rows = [f"That it finds something is tested: {len(found)} adapters are wrong on purpose, and fail. With {named} of them the report says what is wrong, with "
-            "the others where the first wrong number is (`python -m refsnn.verify.conformance.mutants README.md` writes this):", "", "| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
+    rows = [f"That it finds something is tested: {len(found)} adapters are wrong on purpose, and fail. With {named} of them the report says what is wrong, "
+            "with the others where the first wrong number is (`python -m refsnn.verify.conformance.mutants README.md` writes this):",
+            "", "| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
     return rows + [f"| {wrong} | L{own.level} | `{own.op}` | {own.diagnosis.short} |" for wrong, own in found.items()]
 
 

@@ -1,7 +1,7 @@
 """The run: every operation that the subject offers, from the lowest level up, each after those that it presumes.
 
-An operation is asked its cases; where all of them are right, or expected to be wrong, a large one, and then its properties are looked at. Where one is
-wrong, the operation fails, and what presumes it is not run: its failure would say nothing.
+An operation is asked its cases; where all of them are right, or expected to be wrong, a large one, and then its properties are looked at. Where one
+is wrong, the operation fails, and what presumes it is not run: its failure would say nothing.
 """
 
 import re
