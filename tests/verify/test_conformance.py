@@ -757,6 +757,11 @@ def test_a_natural_mistake_has_a_name(op, text, spoil):
     assert text in own.diagnosis.text
 
 
+def test_a_factor_near_1_has_the_digits_that_tell_it_from_1():
+    subject = Subject(op="weight_decay", spoil=lambda outputs, inputs, params: outputs | {"dW": outputs["dW"] * (1 + 1e-7)})
+    assert result(check(subject, ops=("weight_decay",), shrink=False), "weight_decay").diagnosis.text.startswith("dW: times 1.0000001: explains all")
+
+
 def test_a_run_says_what_it_is_doing(capsys, monkeypatch):
     said = []
     check(TIE, ops=("decay", "lif_step"), note=said.append)

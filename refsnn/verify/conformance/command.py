@@ -12,6 +12,7 @@ from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.report import as_json, as_markdown, heading, load_failure, read_expected_failures, save_failures, terminal
 from refsnn.verify.conformance.runner import CASE, Run, check, put, violation
 from refsnn.verify.conformance.subject import Harness, HarnessError, serving, words_of
+from refsnn.verify.conformance.wire import printable
 
 
 def add_arguments(verb):
@@ -82,9 +83,9 @@ def require_place(option, path, folder, is_taken):
 
 
 def show(text):
-    """Print text on a terminal that may not have all its letters: those are escaped."""
-    encoding = sys.stdout.encoding
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
+    """Print lines on a terminal that may not have all their letters: those are escaped, as is what is no letter."""
+    lines, encoding = "\n".join(map(printable, text.split("\n"))), sys.stdout.encoding
+    print(lines.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def tell(text):

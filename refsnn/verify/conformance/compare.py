@@ -27,13 +27,13 @@ class Difference:
         return f"{first}; largest error: {self.largest}" if self.largest else first
 
 
-def told_apart(one, other):
-    """Two numbers as texts of 9 digits, or of as many as they need to differ.
+def told_apart(one, other, fewest=9):
+    """Two numbers as texts of `fewest` digits, or of as many as they need to differ.
 
     >>> told_apart(0.25, 0.25 + 2**-40)
     ('0.25', '0.250000000001')
     """
-    for digits in range(9, 18):
+    for digits in range(fewest, 18):
         texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
         if texts[0] != texts[1]:
             break

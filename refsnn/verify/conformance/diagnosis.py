@@ -11,7 +11,7 @@ import numpy as np
 
 from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import Case, reference
-from refsnn.verify.conformance.compare import compare, letters_of
+from refsnn.verify.conformance.compare import compare, letters_of, told_apart
 from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
 from refsnn.verify.conformance.rules import OTHER_RULES
 from refsnn.verify.conventions import SWITCHES
@@ -198,7 +198,7 @@ def by_factor(answers, wrong_names):
     constant = factor_of(first, wrong_names)
     if constant is None:
         return None
-    known = next((text for value, text in FACTORS.items() if abs(constant - value) <= 1e-4 * abs(value)), f"{constant:.6g}")
+    known = next((text for value, text in FACTORS.items() if abs(constant - value) <= 1e-4 * abs(value)), told_apart(constant, 1.0, 6)[0])
     quantities = [(known, lambda case: constant)]
     for quantity in sizes_of(first.case):
         quantities += [(quantity, lambda case, q=quantity: sizes_of(case).get(q, np.nan)),

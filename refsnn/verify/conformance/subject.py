@@ -7,7 +7,7 @@
         "conventions": {}}                                                              (on one line)
     -> {"seq": 1, "outputs": {"alpha": {"dtype": "float64", "shape": [1], "data": [0.6065306597126334]}}}
     or {"seq": 1, "error": "what went wrong"}                                           (so it refuses wrong inputs, too)
-    <- {"cmd": "stop"}                                                                  (the program ends)
+    <- {"cmd": "stop"}                                             (the program ends; an exit code other than 0 is mentioned)
 
 An error may have a "kind" beside it: raises (meant where there is none), mutates or contract. What it writes to standard error is shown where it
 dies. serve.py makes such a program of an adapter in Python. Nothing that a program does, or does not, ends this one: it is an error of that call.
