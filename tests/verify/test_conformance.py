@@ -21,6 +21,7 @@ from refsnn.verify.conformance.report import as_json, as_markdown, load_failure,
 from refsnn.verify.conformance.rules import flat_peak
 from refsnn.verify.conformance.runner import check
 from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conformance.subject import HarnessError
 from refsnn.verify.conformance.wrongdoing import decaying, first_layer, running_again, spikes_again
 from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
 from refsnn.verify.operations import OPERATIONS, Reference
@@ -419,6 +420,17 @@ def test_the_large_case_can_be_skipped_or_expected_to_fail():
     assert check(Subject(op="forward", spoil=spoil), ops=("forward",), expected_failures=["forward/large"]).conforms
     run = check(Subject(op="forward", spoil=spoil, skip={"forward/large": "four lanes"}), ops=("forward",))
     assert run.conforms and [case.id for case in run.operations[0].cases if case.status == "skipped"] == ["forward/large"]
+
+
+def test_a_program_that_dies_while_the_size_is_looked_for_ends_nothing():
+    def spoil(outputs, inputs, params):
+        T = len(inputs["V"])
+        if 20 < T < 70:
+            raise HarnessError("it has died 3 times, and is not started again")
+        return outputs if T <= 20 else outputs | {"m": outputs["m"] + 1}
+
+    own = result(check(Subject(op="scores", spoil=spoil), ops=("scores",)), "scores")
+    assert own.diagnosis.text.startswith("right in all smaller cases, wrong from T = 70 on: m at sample 0, class 0 is")
 
 
 def test_who_raises_in_large_problems_is_told_from_which_size_on():

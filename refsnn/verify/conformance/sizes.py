@@ -47,20 +47,22 @@ def part_is_wrong(case, inputs, wrong):
 
 def diagnose_large(answer, put):
     """(Diagnosis, inputs) for a wrong Answer to the large case; put(case) asks the subject another one, and gives an Answer."""
-    case = answer.case
+    case, wrong_answers = answer.case, [answer]
     if answer.kind in ("dies", "mutates", "unsteady"):
         return diagnose(case.op, [answer], case.conventions), case.inputs
 
     def wrong(part):
-        return put(part).kind is not None
+        found = put(part)
+        wrong_answers.extend([found] * bool(found.kind))
+        return bool(found.kind)
 
     inputs, sizes = narrowed(case, wrong)
+    message = wrong_answers[-1].message
     # what cures it where it alone is small; others are above it so that something is left to be seen
     causes = {letter: size for letter, size in sizes.items() if size > small(letter) and not part_is_wrong(
         case, cut(case, case.inputs, letter, small(letter)), wrong)}
     named = " and ".join(f"{letter} = {size}" for letter, size in (causes or sizes).items())
-    last = put(make_case(case.id, case.op, inputs, case.params, case.dtype, case.conventions))
-    return Diagnosis("size", f"right in all smaller cases, wrong from {named} on: {last.message}", {}), inputs
+    return Diagnosis("size", f"right in all smaller cases, wrong from {named} on: {message}", {}), inputs
 
 
 def small(letter):
