@@ -30,10 +30,19 @@ def write_atomically(path, content):
     """Write `content` (bytes or str, str as UTF-8) to `path`; a reader, or a kill at any instant, finds the old file or the new
     one.
 
-    Raises OSError, for example where the disk is full; then the old file is still there and the temporary one is gone.
+    Raises OSError, with the name `path`, for example where the disk is full; then the old file is still there and the temporary
+    one is gone.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
+    try:
+        replace_whole(path, data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def replace_whole(path, data):
+    """Write bytes to a temporary name beside `path`, and rename it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     try:
         with os.fdopen(handle, "wb") as file:

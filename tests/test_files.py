@@ -23,6 +23,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"] and path.read_text() == "old"
 
 
+def test_a_write_that_fails_names_the_file_that_was_to_be_written(tmp_path):
+    for path in (tmp_path / "nowhere" / "report.json", tmp_path):
+        with pytest.raises(OSError) as raised:
+            write_atomically(path, "x")
+        assert raised.value.filename == str(path) and raised.value.strerror
+    assert not list(tmp_path.iterdir())
+
+
 def test_arrays_come_back_from_an_npz_and_equal_arrays_give_equal_bytes(tmp_path):
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], np.uint8)}
     path = tmp_path / "a.npz"

@@ -92,7 +92,7 @@ OPERATIONS = {
         0, "E18", "the time of a pixel's spike, tau_in ln(x / (x - 0.2)), inf for x <= 0.2",
         {"intensity": "float P"}, {"tau_in": "number, s"}, {"time": "float P"}),
     "encode": Operation(
-        0, "E18", "images to input spikes, pixels row by row",
+        0, "E18", "images to input spikes, pixels row by row, in the bin floor((t - t_white) / dt), t_white being latency(1); from T on none",
         {"images": "uint8 B H H2"}, {"steps": "integer, T", **DT, "tau_in": "number, s"}, {"x": "float steps B H*H2"},
         ("latency",)),
     "downscale": Operation(
@@ -114,7 +114,7 @@ OPERATIONS = {
         floats("B N", "I V drive"), ONE_LAYER, floats("B N", "I_next V_next"), ("decay",),
         ("integrator", "current", "input_scale")),
     "forward": Operation(
-        1, "E1-E4", "a free run from rest; noise is added to the readout's membrane",
+        1, "E1-E4", "a free run from rest: V[0] = S[0] = 0; noise is added to the readout's V as recorded, at t = 0 too, and does not decay with it",
         {**X, **WEIGHTS, "noise?": "float T B K"}, LAYERS, TRACE, ("lif_step", "li_step"), (*NEURON, *WIRING, "axes")),
     "analog_step": Operation(
         1, "C3", "the exact step of duration h between events; U above rest, theta; currents in theta/s",
@@ -164,7 +164,7 @@ OPERATIONS = {
         3, "E16", "rho mean over the batch of max(0, n - limit)^2, n = a sample's spikes in the layer, and its derivative by every S",
         {"S": "float T B N"}, {"rho": "number", "limit": "number, spikes"}, {"value": "float", "gS": "float T B N"}),
     "loss_and_gradient_of_trace": Operation(
-        3, "E5-E16", "the whole objective and its gradient on a given trace",
+        3, "E5-E16", "objective and gradient on a given trace; regularisers are summed over the spiking layers, weight decay is of their W alone",
         {**X, "labels": "int64 B", **WEIGHTS, **TRACE}, {**LAYERS, **OBJECTIVE, **SURROGATE}, {"loss": "float", **GRADIENT},
         ("backward", "scores_adjoint", "cross_entropy", "burst", "readout_amplitude", "weight_decay", "rate_bound"),
         (*BACKWARD, *LEARNING)),
@@ -192,7 +192,8 @@ OPERATIONS = {
         {"rates": "float E"}),
 
     "train": Operation(
-        5, "E1-E16, section 4", "steps of training from fresh Adam: free run with the given noise, gradient, Adam, clip to +-63/240",
+        5, "E1-E16, section 4", "steps of training from fresh Adam (0.9, 0.999, epsilon 1e-8): free run with the given noise, gradient, Adam, "
+        "clip of hidden W and R to +-63/240",
         {"x": "float steps T B M", "labels": "int64 steps B", "noise": "float steps T B K", **WEIGHTS},
         {**LAYERS, **OBJECTIVE, **SURROGATE, "learning_rate": "number"},
         {"loss": "float steps", "W{l}_next": "float below own", "R{l}_next?": "float own own"},

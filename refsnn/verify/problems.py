@@ -179,17 +179,19 @@ def image_problem(op, rng):
 
 
 SHAPES = {"T": 7, "B": 3, "M": 4, "N": 5, "K": 3, "P": 40, "E": 6}
+LARGE = {"T": 70, "B": 9, "M": 20, "N": 65, "K": 11}         # beyond 64, 8, 16, 64 and 10: sizes at which programs have been found to change
+LONG = {"tau_mem": 30e-6, "tau_syn": 15e-6, "threshold": 1.0}            # what happens in one step is seen 20 steps later, in float32 too
 VALUES = {"threshold": 1.0, "slope": 50.0, "dt": DT, "tau_in": 8e-6, "rho": 0.3, "limit": 0.8, "step": 4, "rate": 1.5e-3, "decay_first": 0.9,
           "decay_second": 0.999, "epsilon": 1e-8, "factor": 0.97, "epochs": 20, "levels": 63}
 
 
-def elementwise(op, rng):
+def elementwise(op, rng, sizes=SHAPES):
     """All the others: arrays of fixed shapes, filled by what their names mean."""
     contract, inputs = OPERATIONS[op], {}
     for name, text in contract.inputs.items():
-        shape = [SHAPES[letter] for letter in text.split()[1:]]
+        shape = [sizes[letter] for letter in text.split()[1:]]
         inputs[name] = {"tau": lambda: rng.uniform(2e-6, 60e-6, shape), "intensity": lambda: rng.uniform(0, 1, shape), "S": lambda: spikes(rng, *shape),
-                        "labels": lambda: rng.integers(0, SHAPES["K"], shape), "epoch": lambda: rng.integers(0, 20, shape),
+                        "labels": lambda: rng.integers(0, sizes["K"], shape), "epoch": lambda: rng.integers(0, 20, shape),
                         "nu": lambda: rng.exponential(1.0, shape)}.get(name, lambda: rng.normal(0.5, 1.0, shape))()
     if op == "scores_adjoint":
         inputs["V"] = np.rint(2 * inputs["V"]) / 2                              # ties in time
@@ -199,6 +201,31 @@ def elementwise(op, rng):
     return inputs, {name: chosen[name] if name in chosen else VALUES[name] for name in contract.params}
 
 
+def large_problem(op, rng, dtype="float64"):
+    """As problem, for LARGE_OPS: one whose sizes are LARGE. Its input is sparse, and all neurons of a layer have the same parameters."""
+    check_choice("op", op, LARGE_OPS)
+    inputs, params = large_network(op, rng) if op in MAKERS else elementwise(op, rng, LARGE)
+    return cast(inputs, dtype), params
+
+
+def large_network(op, rng):
+    """forward, backward, loss_and_gradient, with a trace or without: a recurrent layer and a readout."""
+    T, B, M, N, K = LARGE.values()
+    inputs = {"W0": rng.normal(0.02, 0.05, (M, N)), "R0": rng.normal(0, 0.01, (N, N)), "W1": rng.normal(0, 0.005, (N, K)),
+              "x": (rng.random((T, B, M)) < 0.03).astype(float)}
+    params = {**{name: [value] * 2 for name, value in LONG.items()}, "dt": DT}
+    if op in ("backward", "loss_and_gradient_of_trace"):
+        inputs |= {**trace(rng, T, B, [M, N, K]), "S0": (rng.random((T, B, N)) < 0.05).astype(float)}
+    if op == "backward":
+        inputs |= {f"g{name}": rng.normal(0, 1, array.shape) for name, array in inputs.items() if name[0] in "VS"}
+    if op.startswith("loss"):
+        inputs["labels"] = rng.integers(0, K, B)
+        params |= {**objective(rng), "rate": 1e-7}                              # of hundreds of spikes, which are squared
+    return inputs, params if op == "forward" else {**params, **surrogate(rng)}
+
+
 MAKERS = {**dict.fromkeys(("lif_step", "li_step", "adjoint_step"), step_problem), "train": train_problem, "chip_run": chip_problem,
           **dict.fromkeys(("forward", "backward", "loss_and_gradient", "loss_and_gradient_of_trace"), network_problem), "analog_step": analog_problem,
           "exact_spikes": exact_problem, **dict.fromkeys(("encode", "downscale"), image_problem)}
+LARGE_OPS = ("forward", "backward", "scores", "scores_adjoint", "cross_entropy", "burst", "readout_amplitude", "weight_decay", "rate_bound",
+             "loss_and_gradient_of_trace", "loss_and_gradient")

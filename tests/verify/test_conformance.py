@@ -18,8 +18,11 @@ from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.examples.minimal import Minimal
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.report import as_json, as_markdown, load_failure, read_expected_failures, save_failures, terminal
+from refsnn.verify.conformance.rules import flat_peak
 from refsnn.verify.conformance.runner import check
 from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conformance.subject import HarnessError
+from refsnn.verify.conformance.wrongdoing import decaying, first_layer, running_again, spikes_again
 from refsnn.verify.conventions import FRAMEWORKS, SWITCHES, Conventions
 from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.scalar import ScalarLoops
@@ -112,7 +115,7 @@ def test_operations_that_are_not_offered_or_skipped_do_not_count():
                                                          "decay/first": "too easy", "decay/3": "why not"}))
     assert run.conforms and result(run, "lif_step").status == "skipped"
     assert [case.status for case in result(run, "decay").cases[:3]] == ["skipped", "skipped", "pass"]
-    assert "not done yet" in terminal(run, {}) and "2 skipped" in terminal(run, {})
+    assert "not done yet" in terminal(run, {}) and "2 of them skipped" in terminal(run, {})
 
 
 @pytest.mark.parametrize(("said", "error", "message"), [
@@ -143,7 +146,7 @@ def test_where_nothing_is_tested_nothing_conforms(skipped):
 def test_expected_failures_do_not_count_and_do_not_block():
     run = check(TIE, ops=("lif_step", "forward"), expected_failures=TIES)
     assert run.conforms and result(run, "forward").status == "pass"
-    assert f"{len(TIES)} fail as expected" in terminal(run, {})
+    assert f"{len(TIES)} of them fail as expected" in terminal(run, {})
 
 
 def test_an_expected_failure_that_passes_or_does_not_exist_fails():
@@ -350,6 +353,30 @@ def test_the_first_difference_is_the_earliest_in_time_and_in_words():
     assert difference.field == "V1" and difference.place.startswith(" at t 1, sample 0,") and headroom == pytest.approx(1e6)
 
 
+def test_where_the_largest_error_is_elsewhere_both_places_are_named():
+    case = generated("forward", "float64", {})[0]
+    allowed = {name: 0.0 if name[0] == "S" else 1e-6 for name in case.expected}
+    got = {name: array.copy() for name, array in case.expected.items()}
+    got["V1"][1, 0, 0] += 1e-3
+    assert "largest" not in str(compare("forward", case.params, got, case.expected, allowed)[1])
+    got["V0"][-1, 0, 0] += 1
+    first, _, largest = str(compare("forward", case.params, got, case.expected, allowed)[1]).partition("; largest error: ")
+    assert first.startswith("V1 at t 1, sample 0, class 0 is ") and largest.startswith(f"V0 at t {len(got['V0']) - 1}, sample 0, neuron 0 is ")
+    got["S0"][-1, 0, 0] = 1 - got["S0"][-1, 0, 0]                      # what must be exact is further off than any number
+    assert "; largest error: S0 at t" in str(compare("forward", case.params, got, case.expected, allowed)[1])
+    got["V1"][1, 0, 1:] = np.nan
+    assert "largest error: V1 at t 1, sample 0, class 1 is nan" in str(compare("forward", case.params, got, case.expected, allowed)[1]) or (
+        got["V1"].shape[2] == 1)
+
+
+def test_two_numbers_have_the_digits_that_they_need_to_differ():
+    wanted = np.array([-0.240264174])
+    got = wanted * (1 + 2e-12)
+    assert str(compare("decay", {}, {"alpha": got}, {"alpha": wanted}, {"alpha": 1e-16})[1]) == (
+        "alpha at neuron 0 is -0.2402641740005 where -0.240264174 is expected")
+    assert "is 1 where 0.9999999999999999 is" in str(compare("decay", {}, {"alpha": np.ones(1)}, {"alpha": np.nextafter(np.ones(1), 0)}, {"alpha": 0})[1])
+
+
 def test_infinity_must_be_where_it_is_expected_and_nan_nowhere():
     wanted = {"time": np.array([np.inf, 1.0])}
     for got, headroom in (([np.inf, 1.0], 0), ([1.0, 1.0], np.inf), ([np.inf, np.nan], np.inf), ([-np.inf, 1.0], np.inf), ([np.inf, 1.5], 0.5)):
@@ -359,6 +386,59 @@ def test_infinity_must_be_where_it_is_expected_and_nan_nowhere():
 def test_spikes_and_whole_numbers_must_be_exact():
     params = generated("forward", "float64", {})[0].params
     assert bounds_of("forward", params, "float32")["S0"] == Bound(0) == bounds_of("load_weights", {}, "float32")["codes"]
+
+
+# what only a large case shows
+
+def samples_after(count):
+    """A spoilt answer: nothing for the samples after the first ones."""
+    def spoil(outputs, inputs, params):
+        return {name: np.where(np.arange(array.shape[1])[:, None] < count, array, 0.0) for name, array in outputs.items()}
+    return spoil
+
+
+@pytest.mark.parametrize(("op", "cause", "spoil"), [
+    ("forward", "B = 5", samples_after(4)),
+    ("forward", "N0 = 65", lambda out, a, p: out | {name: np.where(np.arange(out[name].shape[2]) < 64, out[name], 0.0) for name in ("V0", "S0")}),
+    ("forward", "T = 65", lambda out, a, p: {name: np.where(np.arange(len(v))[:, None, None] < 64, v, 0.0) for name, v in out.items()}),
+    ("scores", "T = 21", lambda out, a, p: Reference().call("scores", {"V": a["V"][:20]}, p, {})),
+    ("burst", "T = 21", lambda out, a, p: out | {"value": Reference().call("burst", {"S": a["S"][:20]}, p, {})["value"]}),
+    ("cross_entropy", "B = 9", lambda out, a, p: out | {"dm": np.where(np.arange(len(a["m"]))[:, None] < 8, out["dm"], 0.0)}),
+])
+def test_a_mistake_of_large_problems_is_found_with_the_size_from_which_it_is_made(op, cause, spoil):
+    own = result(check(Subject(op=op, spoil=spoil), ops=(op,), shrink=False), op)
+    assert [case.id for case in own.cases if case.status == "fail"] == [f"{op}/large"] and own.diagnosis.kind == "size"
+    assert f"wrong from {cause} on: " in own.diagnosis.text
+    inputs = own.saved[0][1]
+    assert sum(array.size for array in inputs.values()) < 6000        # R0 has 65 x 65; the large case of backward has 140,000
+    again = make_case("again", op, inputs, own.saved[0][2], "float64", {})
+    assert any((array != again.expected[name]).any() for name, array in spoil(dict(again.expected), inputs, own.saved[0][2]).items())
+
+
+def test_the_large_case_can_be_skipped_or_expected_to_fail():
+    spoil = samples_after(4)
+    assert check(Subject(op="forward", spoil=spoil), ops=("forward",), expected_failures=["forward/large"]).conforms
+    run = check(Subject(op="forward", spoil=spoil, skip={"forward/large": "four lanes"}), ops=("forward",))
+    assert run.conforms and [case.id for case in run.operations[0].cases if case.status == "skipped"] == ["forward/large"]
+
+
+def test_a_program_that_dies_while_the_size_is_looked_for_ends_nothing():
+    def spoil(outputs, inputs, params):
+        T = len(inputs["V"])
+        if 20 < T < 70:
+            raise HarnessError("it has died 3 times, and is not started again")
+        return outputs if T <= 20 else outputs | {"m": outputs["m"] + 1}
+
+    own = result(check(Subject(op="scores", spoil=spoil), ops=("scores",)), "scores")
+    assert own.diagnosis.text.startswith("right in all smaller cases, wrong from T = 70 on: m at sample 0, class 0 is")
+
+
+def test_who_raises_in_large_problems_is_told_from_which_size_on():
+    def spoil(outputs, inputs, params):
+        return outputs if inputs["V"].shape[1] <= 8 else 1 / 0
+
+    own = result(check(Subject(op="scores", spoil=spoil), ops=("scores",)), "scores")
+    assert own.diagnosis.text == "right in all smaller cases, wrong from B = 9 on: it raises ZeroDivisionError: division by zero"
 
 
 # properties, and the search for small problems
@@ -512,11 +592,11 @@ def test_what_an_adapter_in_its_own_process_does_wrong_has_its_name(body, kind, 
 
 
 def test_a_property_that_failed_can_be_run_again(folder, capsys):
-    (folder / "twenty_steps.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
-                                            "adapter = next(own for own in MUTANTS if own.wrong == 'T = 20 in the code').adapter()\n")
-    command("--adapter", "twenty_steps:adapter", code=1)
+    (folder / "restless.py").write_text("from refsnn.verify.conformance.mutants import MUTANTS\n"
+                                        "adapter = next(own for own in MUTANTS if own.wrong == 'rest at the wrong time').adapter()\n")
+    command("--adapter", "restless:adapter", code=1)
     assert "again: --replay conformance-failures/forward-time-shift.json" in capsys.readouterr().out
-    command("--adapter", "twenty_steps:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
+    command("--adapter", "restless:adapter", "--replay", "conformance-failures/forward-time-shift.json", code=1)
     assert "by the property" in capsys.readouterr().out
 
 
@@ -545,15 +625,40 @@ def test_other_mistakes_on_the_command_line_are_one_line_too(folder, capsys, mon
     minimal = ("--adapter", "refsnn.verify.conformance.examples.minimal:adapter")
     (folder / "taken").write_text("")
     for arguments, text in ((("--xfail", "nowhere"), "nowhere"), (("--replay", "nowhere"), "nowhere"), (("--timeout", "0"), "--timeout is 0"),
-                            (("--timeout", "nan"), "--timeout is nan"), (("--json", "nowhere/r.json"), "--json nowhere/r.json: nowhere is no folder"),
+                            (("--timeout", "nan"), "--timeout is nan"), (("--json", "/proc/nope"), "--json /proc/nope: /proc is no folder"), (("--json", "nowhere/r.json"), "--json nowhere/r.json: nowhere is no folder"),
                             (("--json", "."), "--json .: it is a folder"), (("--markdown", "taken/r.md"), "taken is no folder"),
                             (("--failures", "taken"), "taken is no folder"), (("--failures", "taken/deeper"), "--failures taken/deeper: ")):
         monkeypatch.setattr("refsnn.verify.conformance.command.check", pytest.fail)                # before the run, not after it
         command(*minimal, *arguments, code=2)
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and text in error
+    command("--adapter", "", code=2)
+    assert "the adapter is ''; it must be MODULE:NAME" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["conformance"])
+
+
+def test_text_of_an_adapter_is_harmless_on_any_terminal(folder):
+    (folder / "foreign.py").write_text("from refsnn.verify.conformance.examples.minimal import Minimal\nclass Foreign(Minimal):\n"
+                                       "    name, version = 'k\\u00f6nig \\udcff', '1\\x1b[2J'\n"
+                                       "    def capabilities(self):\n        return super().capabilities() | {'skip': {'surrogate/first': '\\u2026\\x07'}}\n"
+                                       "    def call(self, *given):\n        raise ValueError('gr\\u00f6\\udc80\\x1b]0;')\nadapter = Foreign()\n")
+    arguments = ("--adapter", "foreign:adapter", "--json", "report.json", "--markdown", "report.md")
+    for encoding, name in (("ascii", r"k\xf6nig \udcff"), ("utf-8", r"könig \udcff")):
+        done = subprocess.run([sys.executable, "-m", "refsnn", "conformance", *arguments], capture_output=True,
+                              env={"PYTHONPATH": str(Path(search.__file__).parents[3]), "PYTHONIOENCODING": encoding})
+        said = done.stdout.decode(encoding)
+        assert done.returncode == 1 and said.startswith(name + r" 1\x1b[2J, float64") and not done.stderr
+        assert all(letter.isprintable() for line in said.splitlines() for letter in line)
+    assert r"\x1b]0;" in Path("report.md").read_text(encoding="utf-8") and r"\x1b]0;" in said
+
+
+@pytest.mark.parametrize("name", ["name", "version"])
+def test_a_name_that_is_no_text_is_refused(name):
+    subject = Reference()
+    setattr(subject, name, ["a", 1])
+    with pytest.raises(DtypeError, match=f"the adapter's {name} is list"):
+        check(subject)
 
 
 SECTION = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Checking your implementation")[1].split("<!-- mutants -->")[0]
@@ -615,10 +720,11 @@ def run_with_reset(a, p, amount):
     return outputs
 
 
-def mistaken_gradient(op, a, p):
-    """The gradient of plain Python whose surrogate has lost its absolute value."""
+def mistaken_gradient(op, a, p, **names):
+    """The gradient of plain Python, in whose module names are others; without any, its surrogate has lost the absolute value."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scalar_network, "abs", lambda number: number, raising=False)
+        for name, value in (names or {"abs": lambda number: number}).items():
+            patch.setattr(scalar_network, name, value, raising=False)
         return {name: array for name, array in ScalarLoops().call(op, a, p, {}).items() if name != "loss"}
 
 
@@ -634,6 +740,15 @@ def mistaken_gradient(op, a, p):
     ("backward", "the absolute value left out of the surrogate", lambda out, a, p: mistaken_gradient("backward", a, p)),
     ("loss_and_gradient_of_trace", "the absolute value left out of the surrogate", lambda out, a, p: {
         "loss": out["loss"], **mistaken_gradient("loss_and_gradient_of_trace", a, p)}),
+    ("backward", "the surrogate not squared", lambda out, a, p: mistaken_gradient("backward", a, p, peak=flat_peak)),
+    ("loss_and_gradient", "the surrogate not squared", lambda out, a, p: {
+        "loss": out["loss"], **mistaken_gradient("loss_and_gradient", a, p, peak=flat_peak)}),
+    ("loss_and_gradient", "weight decay of R and of the readout, too", lambda out, a, p: decaying("W")(decaying("R")(out, a, p), a, p)),
+    ("loss_and_gradient_of_trace", "the spikes taken from the membranes", lambda out, a, p: Reference().call(
+        "loss_and_gradient_of_trace", *spikes_again(a, p), {})),
+    ("loss_and_gradient_of_trace", "the network run again", lambda out, a, p: running_again("loss_and_gradient_of_trace", a, p, {})),
+    ("backward", "the first layer's parameters used for all", lambda out, a, p: Reference().call("backward", *first_layer(a, p), {})),
+    ("lif_step", "a dt of 1.7 us whatever is asked for", lambda out, a, p: Reference().call("lif_step", a, p | {"dt": 1.7e-6}, {})),
     ("backward", "the surrogate is 0 more than 0.5 from the threshold", lambda out, a, p: Reference().call("backward", a | {
         f"V{l}": np.where(np.abs(a[f"V{l}"] - np.array(theta)) > 0.5, 1e12, a[f"V{l}"]) for l, theta in enumerate(p["threshold"][:-1])}, p, {})),
     ("cross_entropy", "labels one class too low", lambda out, a, p: Reference().call(
@@ -652,6 +767,11 @@ def mistaken_gradient(op, a, p):
 def test_a_natural_mistake_has_a_name(op, text, spoil):
     own = result(check(Subject(op=op, spoil=spoil), ops=(op,), shrink=False), op)
     assert text in own.diagnosis.text
+
+
+def test_a_factor_near_1_has_the_digits_that_tell_it_from_1():
+    subject = Subject(op="weight_decay", spoil=lambda outputs, inputs, params: outputs | {"dW": outputs["dW"] * (1 + 1e-7)})
+    assert result(check(subject, ops=("weight_decay",), shrink=False), "weight_decay").diagnosis.text.startswith("dW: times 1.0000001: explains all")
 
 
 def test_a_run_says_what_it_is_doing(capsys, monkeypatch):

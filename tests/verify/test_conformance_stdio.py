@@ -148,7 +148,28 @@ def test_an_error_that_a_program_answers_does_not_end_it(tmp_path):
         assert harness.call("decay", {"tau": np.array([2.0])}, {"dt": 1.0}, {})["alpha"] == np.exp(-0.5)
 
 
+def test_a_byte_order_mark_before_the_first_line_is_no_error(tmp_path):
+    path = tmp_path / "program.py"
+    command = program(tmp_path)
+    path.write_text("import sys\nsys.stdout.buffer.write(b'\\xef\\xbb\\xbf')\nsys.stdout.flush()\n" + path.read_text())
+    assert first_message(command) is None
+
+
+@pytest.mark.parametrize(("end", "message"), [
+    ("print('disk full', file=sys.stderr); sys.exit(4)", "told to stop, it ended with exit code 4; on standard error: disk full"),
+    ("time.sleep(60)", "told to stop, it did not end within 2 s"),
+    ("pass", None),
+])
+def test_a_program_that_does_not_end_well_is_mentioned(end, message, tmp_path, capsys):
+    command = program(tmp_path)
+    path = tmp_path / "program.py"
+    path.write_text(path.read_text().replace("        break\n", f"        {end}\n        break\n"))
+    assert main(["conformance", "--adapter-cmd", command]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (f"mine: {message}" if message else "conforms: 1 pass, of 1 operations offered (28 in all)")
+
+
 @pytest.mark.parametrize(("hello", "message"), [
+    ({"name": 7}, "the adapter's name is int 7; it must be text"),
     ({"dtype": "float16"}, "dtype is 'float16'"),
     ({"dtype": None}, "the answer to start lacks dtype"),
     ({"ops": "decay"}, "ops of the capabilities is str 'decay'"),

@@ -13,7 +13,9 @@ import refsnn
 from refsnn.__main__ import main
 from refsnn.verify.vectors import DATA, read, read_one
 from refsnn.verify.vectors import collection as collection_module
+from refsnn.verify.vectors.case import json_bytes, sha256
 from refsnn.verify.vectors.catalogue import all_drafts
+from refsnn.verify.vectors.collection import read_manifest
 from refsnn.verify.vectors.export import c_header, explanation
 
 CASES = read()
@@ -48,6 +50,27 @@ def test_check_finds_what_changed(tmp_path, capsys, monkeypatch):
     for line in ("decay-001: tau differs from what is stored", "decay-001: alpha differs from what is stored by more than its bound, 8.0",
                  "decay-002: not among the drafts any more", "decay-999: missing in the folder"):
         assert line in said
+
+
+def test_check_names_what_belongs_to_no_case(tmp_path, capsys):
+    shutil.copytree(DATA, tmp_path / "vectors")
+    (tmp_path / "vectors" / "empty" / "deeper").mkdir(parents=True)
+    (tmp_path / "vectors" / "link").symlink_to(tmp_path)
+    code, said, _ = run(capsys, "check", tmp_path / "vectors")
+    assert code == 1 and said.splitlines()[:-1] == ["empty/deeper: no case names this folder", "link: no case names this file"]
+
+
+@pytest.mark.parametrize(("change", "line"), [({"retired": {"decay-999": "it was wrong"}}, "retired is not what it is here"),
+                                              ({"flags": {}}, "flags is not what it is here"),
+                                              ({"measured": None}, "measured names 'other.json', not measured.json")])
+def test_check_compares_what_the_manifest_says_beside_its_cases(change, line, tmp_path, capsys):
+    shutil.copytree(DATA, tmp_path / "vectors")
+    found = read_manifest(DATA)
+    change = {name: value if value is not None else found[name] | {"file": "other.json"} for name, value in change.items()}
+    hashed = {key: value for key, value in (found | change).items() if key not in ("sha256", "generated_by")}
+    (tmp_path / "vectors" / "manifest.json").write_bytes(json_bytes(hashed | {"sha256": sha256(json_bytes(hashed)), "generated_by": {}}))
+    code, said, _ = run(capsys, "check", tmp_path / "vectors")
+    assert code == 1 and said.splitlines()[0] == f"manifest.json: {line}"
 
 
 def test_check_names_a_damaged_file_and_exits_with_2(tmp_path, capsys):
@@ -138,6 +161,7 @@ def test_a_c_program_of_less_than_100_lines_reads_a_vector_and_checks_itself(id,
     compiled(compiler, tmp_path, header)
     done = subprocess.run([tmp_path / "check", DATA / id], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith(f"{id}: all right\n"), done.stdout
+    assert all(f"/{name}.npy holds the same bytes" in done.stdout for name in ("x", "W0", "W1", "V0", "S0", "V1"))
     wrong = subprocess.run([tmp_path / "check", DATA / "forward-018"], capture_output=True, text=True)
     assert wrong.returncode == 1 and "DIFFERS" in wrong.stdout
 

@@ -22,7 +22,7 @@ def test_every_vector_is_read_without_numpy():
     assert done.stdout == f"{len(read())} cases, {arrays} arrays, all hashes right\n"
 
 
-@pytest.mark.parametrize("arguments", [[], [DATA, DATA]])
+@pytest.mark.parametrize("arguments", [[], [DATA, DATA], ["nowhere"], [DATA / "decay-001"]])
 def test_the_reader_says_how_it_is_called(arguments):
     done = subprocess.run([sys.executable, "-I", "-S", READER, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("usage: python read_vectors.py DIR") and done.stderr.count("\n") == 1
@@ -173,6 +173,28 @@ def test_a_link_out_of_the_folder_is_not_followed(vectors, tmp_path):
     file.rename(tmp_path / "elsewhere.npy")
     file.symlink_to(tmp_path / "elsewhere.npy")
     with pytest.raises(DataError, match="or it is a link"):
+        read(vectors)
+
+
+def test_a_case_that_is_a_link_is_not_followed(vectors, tmp_path):
+    (vectors / "forward-010").rename(tmp_path / "elsewhere")
+    (vectors / "forward-010").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="forward-010: it is a link"):
+        read(vectors)
+
+
+@pytest.mark.parametrize(("name", "value"), [("op", "decay"), ("level", 2), ("status", "may"), ("flags", []), ("flags", None)])
+def test_a_manifest_that_disagrees_with_a_case_is_refused(name, value, vectors):
+    manifest = read_manifest(vectors)
+    manifest["cases"]["forward-010"][name] = value
+    write_manifest(vectors, manifest)
+    with pytest.raises(DataError, match=f"manifest.json: {name} of forward-010 is"):
+        read(vectors)
+
+
+def test_a_case_that_is_retired_is_refused(vectors):
+    write_manifest(vectors, read_manifest(vectors) | {"retired": {"decay-001": "it was wrong"}})
+    with pytest.raises(DataError, match="decay-001 is there, and is retired"):
         read(vectors)
 
 

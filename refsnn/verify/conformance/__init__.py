@@ -12,9 +12,10 @@ What an adapter is, and every operation, is in refsnn.verify.operations; the REA
     properties.py  what holds without a reference
     guesses.py     known mistakes, as changes of the question or the answer; rules.py has those that are neither
     diagnosis.py   which convention or mistake explains a failure
+    sizes.py       from which size on a mistake is made that only the large case shows
     runner.py      level after level
     report.py      terminal, JSON, Markdown; saved problems
     command.py     the verb
-    mutants.py     adapters wrong on purpose: the proof that all this finds something
+    mutants.py     adapters wrong on purpose: the proof that all this finds something; wrongdoing.py has the longer of their ways
     examples/      adapters to start from
 """

@@ -1,7 +1,7 @@
 """What a subject is asked: cases, and how near their results must come.
 
 A source of cases is a function (op, dtype, conventions) -> list of Case, and returns those that hold for a subject of that dtype which follows those
-conventions (a dict): by_hand, stored (the golden vectors that ship) and generated.
+conventions (a dict): by_hand, stored (the golden vectors that ship) and generated; and large, which is asked where all of these are right.
 
 The expected values are the reference's, in float64, for the very numbers that a float32 subject gets; a vector holds its own. Where a membrane comes
 close to its threshold in a free run, two correct programs may differ by a spike: such cases are drawn again (`settled`).
@@ -15,11 +15,12 @@ import numpy as np
 from refsnn.errors import RangeError
 from refsnn.verify.conformance.byhand import BY_HAND
 from refsnn.verify.operations import OPERATIONS, Reference, cast, conventions_for, expected, layers_of
-from refsnn.verify.problems import problem
+from refsnn.verify.problems import LARGE_OPS, large_problem, problem
 from refsnn.verify.vectors import read
 
 COUNT = 10                   # generated cases an operation
 STIR = 1e-4                  # relative: how much the inputs of a free run are moved, to see whether a spike comes or goes
+STIR_LARGE = 1e-5            # of 41,000 membranes one or the other is near its threshold; float32 moves them by 1e-6
 STIRRED = {"lif_step": ("I", "V", "drive"), "load_weights": ("W",), "exact_spikes": ("weights", "recurrent"),
            "chip_run": ("synapse_exc", "synapse_inh", "recurrent_exc", "recurrent_inh"),           # not W, which is rounded
            **dict.fromkeys(("forward", "loss_and_gradient", "train"), ("W", "R", "noise"))}
@@ -144,22 +145,30 @@ def generated(op, dtype, conventions):
     return [make_case(f"{op}/{number}", op, *own, dtype, conventions) for number, own in enumerate(drawn)]
 
 
-def settled_problem(op, rng, dtype, conventions):
+def large(op, dtype, conventions):
+    """A problem that is larger than all others in every direction, for the operations of LARGE_OPS."""
+    if op not in LARGE_OPS:
+        return []
+    drawn = settled_problem(op, np.random.default_rng([COUNT, *op.encode()]), dtype, conventions, large_problem, STIR_LARGE)
+    return [make_case(f"{op}/large", op, *drawn, dtype, conventions, "what holds for small sizes only")]
+
+
+def settled_problem(op, rng, dtype, conventions, draw=problem, stir=STIR):
     """A problem whose result does not hang on the last digits: (inputs, params). Raises RangeError where a hundred draws give none."""
     for _ in range(100):
-        inputs, params = problem(op, rng, dtype)
-        if settled(op, as_float64(inputs), params, conventions):
+        inputs, params = draw(op, rng, dtype)
+        if settled(op, as_float64(inputs), params, conventions, stir):
             return as_float64(inputs), params
     raise RangeError(f"no settled problem for {op} in 100 draws")
 
 
-def settled(op, inputs, params, conventions):
-    """Whether no spike, and no whole number, comes or goes where weights and states are moved by STIR, and no other output moves by a tenth."""
+def settled(op, inputs, params, conventions, stir=STIR):
+    """Whether no spike, and no whole number, comes or goes where weights and states are moved by `stir`, and no other output moves by a tenth."""
     if op not in STIRRED:
         return True
     plain, rng = reference().call(op, inputs, params, conventions), np.random.default_rng(0)
     for draw in (lambda shape: 1.0, lambda shape: -1.0, lambda shape: rng.uniform(-1, 1, shape)):
-        moved = {name: array * (1 + STIR * draw(array.shape)) if name.rstrip("0123456789") in STIRRED[op] else array for name, array in inputs.items()}
+        moved = {name: array * (1 + stir * draw(array.shape)) if name.rstrip("0123456789") in STIRRED[op] else array for name, array in inputs.items()}
         for name, array in reference().call(op, moved, params, conventions).items():
             own = plain[name]
             if own.shape != array.shape:

@@ -12,6 +12,7 @@ from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.report import as_json, as_markdown, heading, load_failure, read_expected_failures, save_failures, terminal
 from refsnn.verify.conformance.runner import CASE, Run, check, put, violation
 from refsnn.verify.conformance.subject import Harness, HarnessError, serving, words_of
+from refsnn.verify.conformance.wire import printable
 
 
 def add_arguments(verb):
@@ -45,7 +46,9 @@ def conformance(chosen):
             run = check(subject, expected_failures=expected, note=tell)
         finally:
             tell("")
-    print(terminal(run, save_failures(run, chosen.failures)))
+    show(terminal(run, save_failures(run, chosen.failures)))
+    if subject.farewell:
+        show(f"{subject.name}: {subject.farewell}")
     if chosen.json:
         write_atomically(chosen.json, as_json(run))
     if chosen.markdown:
@@ -55,7 +58,7 @@ def conformance(chosen):
 
 def subject_of(chosen):
     """The adapter of the arguments, as a context."""
-    if chosen.adapter:
+    if chosen.adapter is not None:
         return Harness(serving(chosen.adapter), f"the adapter {chosen.adapter}", chosen.timeout)
     return Harness(words_of(chosen.adapter_cmd), f"the adapter command {chosen.adapter_cmd!r}", chosen.timeout)
 
@@ -70,9 +73,19 @@ def require_places(chosen):
 
 
 def require_place(option, path, folder, is_taken):
-    """Raise DataError unless `path`, if it is not taken by a folder, can be written in an existing `folder`."""
-    if is_taken or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise DataError(f"{option} {path}: {'it is a folder' if is_taken else f'{folder} is no folder in which files can be written'}")
+    """Raise DataError unless `path`, if it is not taken by a folder, can be written in an existing `folder`: a file is made there, and taken away."""
+    if is_taken:
+        raise DataError(f"{option} {path}: it is a folder")
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise DataError(f"{option} {path}: {folder} is no folder in which files can be written ({error.strerror})") from error
+
+
+def show(text):
+    """Print lines on a terminal that may not have all their letters: those are escaped, as is what is no letter."""
+    lines, encoding = "\n".join(map(printable, text.split("\n"))), sys.stdout.encoding
+    print(lines.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def tell(text):
@@ -85,7 +98,7 @@ def replay(subject, path):
     """Run one saved problem, print what comes of it, and return the exit code."""
     name, op, inputs, params, _ = load_failure(path)
     conventions = subject.capabilities()["conventions"]
-    print(heading(Run(subject, conventions, [], [])))
+    show(heading(Run(subject, conventions, [], [])))
     if name == CASE:
         try:
             message = put(subject, make_case(path.stem, op, inputs, params, subject.dtype, conventions)).message
@@ -93,5 +106,5 @@ def replay(subject, path):
             message = str(error)
     else:
         message = violation(subject, next(own for own in PROPERTIES if own.name == name), op, inputs, params, conventions)
-    print(f"  {op}, {name}: {message or 'passes'}")
+    show(f"  {op}, {name}: {message or 'passes'}")
     return 1 if message else 0

@@ -1,7 +1,7 @@
 """Whether outputs are what was expected: the largest error in units of its bound, and the first place where it is exceeded."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,15 +12,32 @@ WORDS = {"T": "t", "steps": "step", "B": "sample", "M": "input", "K": "class", "
 
 @dataclass(frozen=True)
 class Difference:
-    """The first place where an output is off: its name, the index in words, and both numbers."""
+    """A place where an output is off: its name, the index in words, both numbers; and the place with the largest error / bound, where that is
+    another."""
 
     field: str
     place: str
     got: float
     expected: float
+    largest: object = None
 
     def __str__(self):
-        return f"{self.field}{self.place} is {self.got:.9g} where {self.expected:.9g} is expected"
+        got, expected = told_apart(self.got, self.expected)
+        first = f"{self.field}{self.place} is {got} where {expected} is expected"
+        return f"{first}; largest error: {self.largest}" if self.largest else first
+
+
+def told_apart(one, other, fewest=9):
+    """Two numbers as texts of `fewest` digits, or of as many as they need to differ.
+
+    >>> told_apart(0.25, 0.25 + 2**-40)
+    ('0.25', '0.250000000001')
+    """
+    for digits in range(fewest, 18):
+        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def letters_of(op, side, params):
@@ -31,7 +48,7 @@ def letters_of(op, side, params):
 def compare(op, params, got, wanted, allowed):
     """(headroom, Difference or None): headroom is the largest error / bound, inf where what must be exact is not, or a shape is another.
 
-    got, wanted {output: array}; allowed {output: bound, a number}. The first difference is that of the smallest t, where arrays have a time.
+    got, wanted {output: array}; allowed {output: bound, a number}. The Difference is that of the smallest t, where arrays have a time.
     """
     axes = letters_of(op, "outputs", params)
     worst, found = 0.0, []
@@ -44,8 +61,20 @@ def compare(op, params, got, wanted, allowed):
             letters, index = axes[name], tuple(np.argwhere(ratios > 1)[0])
             # before others of the same t come those that were listed first: V0 before S0
             order = (index[0] if letters[:1] in (["T"], ["steps"]) else 0, rank)
-            found.append((order, Difference(name, place(letters, index), float(got[name][index]), float(array[index]))))
-    return float(worst), min(found, key=lambda item: item[0])[1] if found else None
+            largest = np.unravel_index(ratios.argmax(), ratios.shape)
+            found.append((order, -ratios.max(), *(Difference(name, place(letters, at), float(got[name][at]), float(array[at])) for at in (
+                index, index if ratios[index] == ratios[largest] else largest))))
+    return float(worst), difference_of(found)
+
+
+def difference_of(found):
+    """The first Difference, with the largest; found: (order in time, - error / bound, first, largest) of every output that is off."""
+    if not found:
+        return None
+    order, off, first, largest = min(found, key=lambda item: item[0])
+    if min(found, key=lambda item: item[1])[1] < off:
+        largest = min(found, key=lambda item: item[1])[3]
+    return first if (largest.field, largest.place) == (first.field, first.place) else replace(first, largest=largest)
 
 
 def ratio(got, wanted, allowed):

@@ -11,7 +11,7 @@ import numpy as np
 
 from refsnn.errors import RefsnnError
 from refsnn.verify.conformance.cases import Case, reference
-from refsnn.verify.conformance.compare import compare, letters_of
+from refsnn.verify.conformance.compare import compare, letters_of, told_apart
 from refsnn.verify.conformance.guesses import CHANGED_ANSWERS, CHANGED_QUESTIONS, FACTORS, sizes_of
 from refsnn.verify.conformance.rules import OTHER_RULES
 from refsnn.verify.conventions import SWITCHES
@@ -50,7 +50,7 @@ class Diagnosis:
         """The sentence without its evidence: for a property, without the numbers of the problem that was found."""
         if self.kind == "property":
             return ": ".join(self.text.split(": ")[:2])
-        return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1]
+        return self.text.split(": explains")[0].split("no known mistake explains it; ")[-1].split("; largest error: ")[0]
 
 
 def diagnose(op, answers, conventions):
@@ -98,11 +98,13 @@ def explanation(op, answers, conventions):
 def distance(answer, wanted):
     """How far an answer is from `wanted`, in bounds; NaN stands for anything."""
     fits = {name: array.dtype == float and np.shape(answer.outputs.get(name)) == array.shape for name, array in wanted.items()}
-    filled = {name: np.where(np.isnan(array), answer.outputs[name], array) if fits[name] else array for name, array in wanted.items()}
+    is_open = {name: np.isnan(array) if fits[name] else np.zeros(array.shape, bool) for name, array in wanted.items()}
+    filled = {name: np.where(is_open[name], 0, array) for name, array in wanted.items()}
+    got = answer.outputs | {name: np.where(is_open[name], 0, answer.outputs[name]) for name in wanted if fits[name]}
     # an explanation may be far from the expected values in size: the bound goes with it
     bounds = answer.case.wide_bounds
     allowed = {name: max(bounds[name].of(array), bounds[name].of(answer.case.expected[name])) for name, array in filled.items()}
-    return compare(answer.case.op, answer.case.params, answer.outputs, filled, allowed)[0]
+    return compare(answer.case.op, answer.case.params, got, filled, allowed)[0]
 
 
 def explains(answers, wanted_of):
@@ -196,7 +198,7 @@ def by_factor(answers, wrong_names):
     constant = factor_of(first, wrong_names)
     if constant is None:
         return None
-    known = next((text for value, text in FACTORS.items() if abs(constant - value) <= 1e-4 * abs(value)), f"{constant:.6g}")
+    known = next((text for value, text in FACTORS.items() if abs(constant - value) <= 1e-4 * abs(value)), told_apart(constant, 1.0, 6)[0])
     quantities = [(known, lambda case: constant)]
     for quantity in sizes_of(first.case):
         quantities += [(quantity, lambda case, q=quantity: sizes_of(case).get(q, np.nan)),

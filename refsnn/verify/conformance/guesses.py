@@ -8,6 +8,7 @@ What neither of them reaches is in rules.py.
 
 import numpy as np
 
+from refsnn.verify.conformance.cases import reference
 from refsnn.verify.conformance.compare import letters_of
 from refsnn.verify.operations import layers_of
 from refsnn.verify.reference import PATTERN
@@ -51,11 +52,30 @@ def first_values(case):
 
 
 def first_layers(case):
-    """The question with the first layer's value for all layers, where that is one number."""
-    if not layers_of(case.op, case.params):
-        return case.inputs, case.params
-    own = {name: [case.params[name][0]] * len(case.params[name]) for name in NEURON if not isinstance(case.params[name][0], list)}
+    """The question with the first layer's value for all layers that it fits: one number fits all, a list those with as many neurons."""
+    count, own = layers_of(case.op, case.params), {}
+    for name in NEURON if count else ():
+        first = case.params[name][0]
+        own[name] = [first if not isinstance(first, list) or len(first) == case.inputs[f"W{l}"].shape[1] else case.params[name][l] for l in range(count)]
     return case.inputs, {**case.params, **own}
+
+
+def spikes_from_membranes(case):
+    """The question on a trace whose spikes are not those that were recorded, but those that its membranes give."""
+    count, own = layers_of(case.op, case.params), {}
+    for l in range(count - 1) if "V0" in case.inputs else ():
+        own[f"S{l}"] = (case.inputs[f"V{l}"] > np.asarray(case.params["threshold"][l])).astype(float)
+    if case.op == "adjoint_step":
+        own["S"] = (case.inputs["V"] > np.asarray(case.params["threshold"])).astype(float)
+    return {**case.inputs, **own}, case.params
+
+
+def run_again(case):
+    """The question on the trace of a free run of the network, in place of the given one."""
+    if "V0" not in case.inputs:
+        return case.inputs, case.params
+    given = {name: array for name, array in case.inputs.items() if stem(name) in ("x", "W", "R")}
+    return {**case.inputs, **reference().call("forward", given, {name: case.params[name] for name in (*NEURON, "dt")}, {})}, case.params
 
 
 def every_threshold(value):
@@ -134,6 +154,7 @@ CHANGED_QUESTIONS = (
     ("tau_syn used for both time constants", with_params(tau_mem=lambda p: p["tau_syn"])),
     ("dt a thousand times too short", with_params(dt=lambda p: p["dt"] / 1000)),
     ("dt a thousand times too long", with_params(dt=lambda p: p["dt"] * 1000)),
+    *((f"a dt of {text} whatever is asked for", with_params(dt=dt)) for text, dt in (("1.7 us", 1.7e-6), ("1 us", 1e-6), ("1 ms", 1e-3), ("1 s", 1.0))),
     ("the first neuron's parameters used for all", first_values),
     ("the first layer's parameters used for all", first_layers),
     ("a threshold of 1 whatever is asked for", with_params(threshold=every_threshold(1.0))),
@@ -166,6 +187,8 @@ CHANGED_QUESTIONS = (
     ("the chip's converter left out", with_params(converter_lsb=0.0)),
     ("one grid step in a dt, whatever is asked for", with_params(substeps=1)),
     ("R transposed in the recursion", with_inputs("R", lambda array: array.T)),
+    ("the spikes taken from the membranes, not from the trace", spikes_from_membranes),
+    ("the network run again in place of the given trace", run_again),
     ("V one step early against everything else", with_inputs("V", moved(-1))),
     ("V one step late against everything else", with_inputs("V", moved(1))),
     ("a threshold of 0", with_params(threshold=every_threshold(1e-9))),

@@ -11,13 +11,13 @@ from typing import Callable
 import numpy as np
 
 from refsnn.files import write_atomically
-from refsnn.spec.encoding import spline_matrix
+from refsnn.verify.conformance import wrongdoing
 from refsnn.verify.conformance.guesses import moved, without_bin_0
 from refsnn.verify.conformance.runner import check
+from refsnn.verify.conformance.wrongdoing import right
 from refsnn.verify.conventions import Conventions
-from refsnn.verify.operations import OPERATIONS, Reference
+from refsnn.verify.operations import OPERATIONS
 
-REFERENCE = Reference()
 NORSE = {"integrator": "euler", "input_scale": "dt_over_tau_mem", "reset": "to_value", "reset_time": "same_step", "recorded_membrane": "after_reset"}
 
 
@@ -56,11 +56,6 @@ class Adapter:
         return self.mutant.change(op, inputs, params, conventions)
 
 
-def right(op, inputs, params, **changes):
-    """The reference's answer, under other conventions where such are named."""
-    return REFERENCE.call(op, inputs, params, changes)
-
-
 def convention(wrong, op, **chosen):
     """A mutant that follows other conventions without saying so."""
     obeyed = Conventions.__dataclass_fields__
@@ -94,129 +89,23 @@ def moved_spikes(inputs, change):
     return {name: change(array) if name[0] in "xS" else array for name, array in inputs.items()}
 
 
-def in_half_precision(op, inputs, params, conventions):
-    """All inputs go through float16."""
-    with np.errstate(over="ignore"):
-        return right(op, {name: array.astype(np.float16).astype(float) for name, array in inputs.items()}, params)
-
-
-def in_single_precision(op, inputs, params, conventions):
-    """Computed in float32, returned as float64."""
-    rounded = {name: array.astype(np.float32) if array.dtype == float else array for name, array in inputs.items()}
-    outputs = Reference("float32").call(op, rounded, params, {})
-    return {name: array.astype(float) if array.dtype == np.float32 else array for name, array in outputs.items()}
-
-
-def one_sided(op, inputs, params, conventions):
-    """SuperSpike without the absolute value."""
-    with np.errstate(divide="ignore"):
-        return {"sigma": 1 / (1 + params["slope"] * (inputs["V"] - params["threshold"])) ** 2}
-
-
-def overwriting(op, inputs, params, conventions):
-    """The membrane decays in place."""
-    inputs["V"] *= 0.5
-    return right(op, inputs, params)
-
-
-def overwriting_by_force(op, inputs, params, conventions):
-    """The same by a pointer, past the flag that forbids it."""
-    outputs = right(op, inputs, params)
-    address, _ = inputs["V"].__array_interface__["data"]
-    np.ctypeslib.as_array((np.ctypeslib.ctypes.c_double * inputs["V"].size).from_address(address))[:] = 0
-    return outputs
-
-
-class Remembering:
-    """The current of the call before is still there."""
-
-    def __init__(self):
-        self.current = 0.0
-
-    def __call__(self, op, inputs, params, conventions):
-        outputs = right(op, {**inputs, "I": inputs["I"] + self.current}, params)
-        self.current = float(outputs["I_next"].flat[0])
-        return outputs
-
-
-def drawing(op, inputs, params, conventions):
-    """Noise of a generator without a seed."""
-    outputs = right(op, inputs, params)
-    outputs["V1"] = outputs["V1"] + np.random.default_rng().normal(0, 1e-5, outputs["V1"].shape)
-    return outputs
-
-
-def overflowing(op, inputs, params, conventions):
-    """softmax without taking off the largest score."""
-    m, rows = inputs["m"], np.arange(len(inputs["m"]))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        p = np.exp(m) / np.exp(m).sum(axis=1, keepdims=True)
-        loss = -np.log(p[rows, inputs["labels"]]).mean()
-    p[rows, inputs["labels"]] -= 1
-    return {"loss": np.array(loss), "dm": p / len(m)}
-
-
-def cancelling(op, inputs, params, conventions):
-    """The difference quotient of C3 as it is printed: 0/0 where time constants are equal, and put to 0 there."""
-    h, tau_mem = params["h"], inputs["tau_mem"]
-    outputs = right(op, inputs, params)
-    outputs["U_next"] = np.exp(-h / tau_mem) * inputs["U"]
-    for sign in ("exc", "inh"):
-        tau = inputs[f"tau_{sign}"]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            outputs["U_next"] += np.nan_to_num((np.exp(-h / tau_mem) - np.exp(-h / tau)) / (1 / tau - 1 / tau_mem)) * inputs[f"I_{sign}"]
-    return outputs
-
-
-def cut_grey(op, inputs, params, conventions):
-    """E17 without the 1/2."""
-    crop, n = params["crop"], inputs["images"].shape[1] - 2 * params["crop"]
-    A = spline_matrix(n, params["size"])
-    return {"small": np.clip(A @ inputs["images"][:, crop:crop + n, crop:crop + n].astype(float) @ A.T, 0, 255).astype(np.uint8)}
-
-
-def epsilon_inside(op, inputs, params, conventions):
-    """Adam with sqrt(nu + epsilon)."""
-    outputs, n = right(op, inputs, params), params["step"] + 1
-    mu, nu = outputs["mu_next"] / (1 - params["decay_first"]**n), outputs["nu_next"] / (1 - params["decay_second"]**n)
-    return {**outputs, "W_next": inputs["W"] - params["rate"] * mu / np.sqrt(nu + params["epsilon"])}
-
-
-def twenty_steps(op, inputs, params, conventions):
-    """T = 20 is in the code: what arrives later is not seen."""
-    return right(op, {**inputs, "x": np.where(np.arange(len(inputs["x"]))[:, None, None] < 20, inputs["x"], 0.0)}, params)
-
-
-def first_for_all(outputs, inputs, params):
-    """Every sample gets the result of the first."""
-    return {name: np.broadcast_to(array[:1], array.shape).copy() for name, array in outputs.items()}
-
-
-def untrained(op, inputs, params, conventions):
-    """Adam starts afresh in every step of training."""
-    weights, losses, count = {name: array for name, array in inputs.items() if name[0] in "WR"}, [], len(params["tau_mem"])
-    for x, labels, noise in zip(inputs["x"], inputs["labels"], inputs["noise"]):
-        step = right(op, {**weights, "x": x[None], "labels": labels[None], "noise": noise[None]}, params)
-        losses.append(step["loss"][0])
-        weights = {f"{letter}{l}": step[f"{letter}{l}_next"] for l in range(count) for letter in "WR" if f"{letter}{l}_next" in step}
-    return {"loss": np.array(losses), **{f"{name}_next": array for name, array in weights.items()}}
-
-
 MUTANTS = (
     convention("Euler in place of the exponential", "decay", integrator="euler"),
     asked("a unit lost: dt in ms, tau in s", "decay", "dt a thousand times too short", lambda a, p: (a, {**p, "dt": p["dt"] / 1000})),
+    asked("dt = 1.7 us in the code", "decay", "a dt of 1.7 us whatever is asked for", lambda a, p: (a, {**p, "dt": 1.7e-6})),
     answered("dark pixels spike at 0 in place of never", "latency", "NaN or infinity",
              lambda out, a, p: {"time": np.where(np.isinf(out["time"]), 0.0, out["time"])}),
     answered("spikes counted from bin 1", "encode", "x: one step late", lambda out, a, p: {"x": moved(1)(out["x"])}),
-    Mutant("grey values cut in place of rounded", "downscale", "no convention and no known mistake", ("downscale",), cut_grey),
+    Mutant("grey values cut in place of rounded", "downscale", "no convention and no known mistake", ("downscale",), wrongdoing.cut_grey),
     convention("sigmoid surrogate", "surrogate", surrogate="sigmoid"),
     convention("SuperSpike with the slope outside", "surrogate", surrogate_slope="outside"),
     convention("SuperSpike times its slope", "surrogate", surrogate_slope="both"),
     asked("a slope of 25, whatever is asked for", "surrogate", "a slope of 25", lambda a, p: (a, {**p, "slope": 25.0})),
-    Mutant("float16 inside", "surrogate", "float16", ("surrogate",), in_half_precision),
+    Mutant("float16 inside", "surrogate", "float16", ("surrogate",), wrongdoing.in_half_precision),
     answered("units: membranes in mV", "surrogate_primitive", "phi: times 1000 (a unit?)", lambda out, a, p: {"phi": 1000 * out["phi"]}),
 
-    Mutant("the absolute value left out of the surrogate", "surrogate", "the absolute value left out", ("surrogate",), one_sided),
+    Mutant("the absolute value left out of the surrogate", "surrogate", "the absolute value left out", ("surrogate",), wrongdoing.one_sided),
+    answered("the surrogate not squared", "surrogate", "the surrogate not squared", lambda out, a, p: {"sigma": np.sqrt(out["sigma"])}),
     answered("surrogate cut far below the threshold", "surrogate", "the surrogate is 0 more than 1 below the threshold",
              lambda out, a, p: {"sigma": np.where(a["V"] < p["threshold"] - 1, 0.0, out["sigma"])}),
 
@@ -234,11 +123,11 @@ MUTANTS = (
     asked("one time constant for all neurons", "lif_step", "the first neuron's parameters used for all", lambda a, p: (a, only_first(p))),
     asked("theta squared taken off in a reset", "lif_step", "the reset takes theta squared off",
           lambda a, p: ({**a, "S": a["S"] * np.array(p["threshold"])}, p)),
-    Mutant("input overwritten", "lif_step", "read-only", ("lif_step",), overwriting),
-    Mutant("input overwritten, by a pointer", "lif_step", "it changes its input V", ("lif_step",), overwriting_by_force),
-    Mutant("state kept between calls", "lif_step", "state is kept between calls", ("lif_step",), Remembering()),
-    Mutant("float32 inside", "li_step", "float32", ("li_step",), in_single_precision),
-    answered("the first sample's result for all", "li_step", "no convention and no known mistake", first_for_all),
+    Mutant("input overwritten", "lif_step", "read-only", ("lif_step",), wrongdoing.overwriting),
+    Mutant("input overwritten, by a pointer", "lif_step", "it changes its input V", ("lif_step",), wrongdoing.overwriting_by_force),
+    Mutant("state kept between calls", "lif_step", "state is kept between calls", ("lif_step",), wrongdoing.Remembering()),
+    Mutant("float32 inside", "li_step", "float32", ("li_step",), wrongdoing.in_single_precision),
+    answered("the first sample's result for all", "li_step", "no convention and no known mistake", wrongdoing.first_for_all),
     convention("recurrence one step late", "forward", recurrence_delay="two"),
     convention("input without its delay", "forward", input_delay="none"),
     convention("R transposed", "forward", recurrent_weights="to_from"),
@@ -247,11 +136,15 @@ MUTANTS = (
           lambda a, p: ({n: v.T.copy() if n[0] == "R" else v for n, v in a.items()}, p)),
     asked("noise added twice", "forward", "noise added twice", lambda a, p: ({n: 2 * v if n == "noise" else v for n, v in a.items()}, p)),
     asked("recurrence forgotten", "forward", "recurrence left out", lambda a, p: ({n: 0 * v if n[0] == "R" else v for n, v in a.items()}, p)),
+    asked("the parameters of the first layer for all layers", "forward", "the first layer's parameters used for all", wrongdoing.first_layer),
     answered("recorded one step early", "forward", "one step early", lambda out, a, p: {n: moved(-1)(v) for n, v in out.items()}),
     answered("(B, T, N) returned", "forward", "time and batch exchanged", lambda out, a, p: {n: v.swapaxes(0, 1).copy() for n, v in out.items()}),
-    Mutant("noise without a seed", "forward", "drawn at random", ("forward",), drawing),
-    Mutant("T = 20 in the code", "forward", "time-shift", ("forward",), twenty_steps),
-    Mutant("0/0 at equal time constants", "analog_step", "no convention and no known mistake", ("analog_step",), cancelling),
+    Mutant("noise without a seed", "forward", "drawn at random", ("forward",), wrongdoing.drawing),
+    Mutant("T = 20 in the code", "forward", "wrong from T = 23 on", ("forward",), wrongdoing.twenty_steps),
+    asked("samples beyond the 8th left out", "forward", "wrong from B = 9 on",
+          lambda a, p: ({**a, "x": np.where(np.arange(a["x"].shape[1])[:, None] < 8, a["x"], 0.0)}, p)),
+    Mutant("rest at the wrong time", "forward", "time-shift", ("forward",), wrongdoing.restless),
+    Mutant("0/0 at equal time constants", "analog_step", "no convention and no known mistake", ("analog_step",), wrongdoing.cancelling),
     asked("no refractory time", "chip_run", "no refractory time", lambda a, p: (a, {**p, "refractory": 0.0})),
     asked("weights of the chip not digitised", "chip_run", "weights not digitised", lambda a, p: (a, {**p, "weight_levels": 0})),
 
@@ -265,10 +158,13 @@ MUTANTS = (
     asked("no adjoint of the membrane from later steps", "adjoint_step", "input lam_V_next left out",
           lambda a, p: ({**a, "lam_V_next": 0 * a["lam_V_next"]}, p)),
     answered("dW transposed", "backward", "transposed", lambda out, a, p: {n: v.T.copy() for n, v in out.items()}),
+    asked("spikes taken from the membranes of a given trace", "backward", "the spikes taken from the membranes", wrongdoing.spikes_again),
+    Mutant("the network run again in place of the given trace", "backward", "the network run again", ("backward",), wrongdoing.running_again),
     asked("spikes of bin 0 left out of the sum", "backward", "the spikes of bin 0 left out", lambda a, p: (moved_spikes(a, without_bin_0), p)),
     asked("S[t] with lamI[t]", "backward", "spikes one step early", lambda a, p: (moved_spikes(a, moved(-1)), p)),
     answered("mean over the batch in place of the sum", "backward", "1 / the size of B",
              lambda out, a, p: {n: v / a["x"].shape[1] for n, v in out.items()}),
+    Mutant("back-propagation cut off after 20 steps", "backward", "wrong from T = 22 on", ("backward",), wrongdoing.truncated),
     answered("NaN where nothing spikes", "backward", "NaN", lambda out, a, p: {n: np.where(v == 0, np.nan, v) for n, v in out.items()}),
 
     answered("the decision takes the last of equal classes", "scores", "decision",
@@ -278,7 +174,7 @@ MUTANTS = (
     convention("equal maxima share", "scores_adjoint", time_maximum="shared"),
     asked("R_out lost in the derivative", "scores_adjoint", "readout_scale left out", lambda a, p: (a, {**p, "readout_scale": 1.0})),
     convention("sum over the batch for the mean", "cross_entropy", batch_loss="sum"),
-    Mutant("softmax overflows", "cross_entropy", "NaN", ("cross_entropy",), overflowing),
+    Mutant("softmax overflows", "cross_entropy", "NaN", ("cross_entropy",), wrongdoing.overflowing),
     asked("labels counted from 1", "cross_entropy", "labels one class too high",
           lambda a, p: ({**a, "labels": (a["labels"] + 1) % a["m"].shape[1]} if len(a["labels"]) == len(a["m"]) else a, p)),
     asked("the number of spikes cut at 2", "burst", "of a neuron's spikes 2 count at most",
@@ -290,20 +186,27 @@ MUTANTS = (
     asked("no limit on the rate", "rate_bound", "no limit on the rate", lambda a, p: (a, {**p, "limit": 0.0})),
     answered("burst in the loss, not in the gradient", "loss_and_gradient_of_trace", "burst regulariser left out",
              lambda out, a, p: {**right("loss_and_gradient_of_trace", a, {**p, "burst": 0.0}), "loss": out["loss"]}),
+    answered("weight decay of R, too", "loss_and_gradient_of_trace", "weight decay of R, too", wrongdoing.decaying("R")),
+    answered("weight decay of the readout, too", "loss_and_gradient_of_trace", "weight decay of the readout, too", wrongdoing.decaying("W")),
     asked("burst regulariser forgotten", "loss_and_gradient_of_trace", "burst regulariser left out", lambda a, p: (a, {**p, "burst": 0.0})),
     asked("noise forgotten", "loss_and_gradient", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
 
     asked("Adam without bias correction", "adam_step", "bias of Adam's means", lambda a, p: (a, {**p, "step": 10**9})),
+    Mutant("Adam's step counted from 0", "adam_step", "Adam's step counted from 0", ("adam_step",), wrongdoing.counted_from_0),
     asked("Adam's decays exchanged", "adam_step", "two decays exchanged", lambda a, p: (a, swapped(p, "decay_first", "decay_second"))),
-    Mutant("epsilon inside the root", "adam_step", "epsilon inside the root", ("adam_step",), epsilon_inside),
+    Mutant("epsilon inside the root", "adam_step", "epsilon inside the root", ("adam_step",), wrongdoing.epsilon_inside),
     answered("clipped from above only", "clip_weights", "clipped from above only",
              lambda out, a, p: {"W_next": np.minimum(a["W"], p["limit"])}),
+    answered("no clip", "clip_weights", "not clipped", lambda out, a, p: {"W_next": a["W"]}),
     convention("rounded away from 0", "load_weights", weight_rounding="away"),
     convention("weights cut to integers", "load_weights", weight_rounding="zero"),
     asked("-64 .. 63 levels", "load_weights", "one level more", lambda a, p: (a, {**p, "levels": p["levels"] + 1})),
     asked("epochs counted from 1", "learning_rate", "epochs counted from 1", lambda a, p: ({"epoch": a["epoch"] + 1}, p)),
 
-    Mutant("Adam afresh in every step", "train", "no convention and no known mistake", ("train",), untrained),
+    Mutant("Adam afresh in every step", "train", "no convention and no known mistake", ("train",), wrongdoing.untrained),
+    Mutant("training without the clip", "train", "no clip", ("train",), wrongdoing.training(lambda array: array)),
+    Mutant("the readout clipped in training, too", "train", "the readout clipped, too", ("train",),
+           wrongdoing.training(lambda array: array.clip(-63 / 240, 63 / 240))),
     asked("training without noise", "train", "noise left out", lambda a, p: ({n: 0 * v if n == "noise" else v for n, v in a.items()}, p)),
 )
 
@@ -320,8 +223,11 @@ def operations_until(op):
 
 
 def table(found):
-    """The README's table, as lines of Markdown: found {what is wrong: OperationResult}."""
-    rows = ["| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
+    """The README's table, under a line that sums it up, as lines of Markdown: found {what is wrong: OperationResult}."""
+    named = sum(own.diagnosis.kind != "unknown" for own in found.values())
+    rows = [f"That it finds something is tested: {len(found)} adapters are wrong on purpose, and fail. With {named} of them the report says what is wrong, "
+            "with the others where the first wrong number is (`python -m refsnn.verify.conformance.mutants README.md` writes this):",
+            "", "| what is wrong | level | fails first in | diagnosis |", "|---|---|---|---|"]
     return rows + [f"| {wrong} | L{own.level} | `{own.op}` | {own.diagnosis.short} |" for wrong, own in found.items()]
 
 

@@ -9,7 +9,7 @@ from refsnn.errors import DataError, RangeError, check_choice
 from refsnn.files import write_atomically
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.runner import CASE
-from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays
+from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays, printable
 from refsnn.verify.operations import OPERATIONS, check_inputs, check_names, conventions_for
 
 FORMAT = 1
@@ -23,7 +23,7 @@ def counts(own):
         those = [case for case in own.cases if case.is_property == are_properties]
         wrong, noun = sum(case.status in ("fail", "xpass") for case in those), one if len(those) == 1 else many
         texts += [f"{wrong} of {len(those)} {noun}" if wrong else f"{len(those)} {noun}"] * bool(those)
-    for status, text in (("xfail", "fail as expected"), ("skipped", "skipped")):
+    for status, text in (("xfail", "of them fail as expected"), ("skipped", "of them skipped")):
         count = sum(case.status == status for case in own.cases)
         texts += [f"{count} {text}"] * bool(count)
     return ", ".join(texts)
@@ -60,7 +60,7 @@ def verdict(run):
 def heading(run):
     """Who was checked, under which conventions."""
     subject, others = run.subject, ", ".join(f"{name} = {value}" for name, value in run.conventions.items())
-    return f"{subject.name} {subject.version}, {subject.dtype}, conventions: {others or 'those of the paper'}"
+    return f"{printable(subject.name)} {printable(subject.version)}, {subject.dtype}, conventions: {others or 'those of the paper'}"
 
 
 def terminal(run, files):
@@ -97,7 +97,7 @@ def as_json(run):
 
 def as_markdown(run):
     """The report as Markdown: the table of operations, and what there is to know of those that fail."""
-    lines = [f"# Conformance of {run.subject.name}", "", heading(run) + f"; refsnn {refsnn.__version__}", "",
+    lines = [f"# Conformance of {printable(run.subject.name)}", "", heading(run) + f"; refsnn {refsnn.__version__}", "",
              "| level | operation | status | cases | largest error / bound |", "|---|---|---|---|---|"]
     lines += [f"| {level} | `{op}` | {status} | {cases} | {headroom} |" for level, op, status, cases, headroom in rows(run)]
     for own in run.operations:

@@ -1,7 +1,7 @@
 """The run: every operation that the subject offers, from the lowest level up, each after those that it presumes.
 
-An operation is asked its cases; where all of them are right, or expected to be wrong, its properties are looked at. Where one is wrong,
-the operation fails, and what presumes it is not run: its failure would say nothing.
+An operation is asked its cases; where all of them are right, or expected to be wrong, a large one, and then its properties are looked at. Where one
+is wrong, the operation fails, and what presumes it is not run: its failure would say nothing.
 """
 
 import re
@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 
 import refsnn.errors
 from refsnn.errors import RefsnnError
-from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, make_case, stored
+from refsnn.verify.conformance.cases import bounds_of, by_hand, generated, large, make_case, stored
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.diagnosis import Answer, Diagnosis, diagnose, distance
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.search import smallest_failure
+from refsnn.verify.conformance.sizes import diagnose_large
 from refsnn.verify.conformance.subject import MUST_FAIL, HarnessError, ask, check_adapter
 from refsnn.verify.operations import OPERATIONS, cast, check_inputs, check_outputs, missing_package
 
-SOURCES = (by_hand, stored, generated)
+SOURCES = (by_hand, stored, generated, large)
 CASE = "case"                # the check of a saved problem that was answered wrongly; the others are names of properties
 ERRORS = {name for name in vars(refsnn.errors) if name.endswith("Error")}
 
@@ -158,16 +159,36 @@ def what_blocks(op, results):
 
 
 def check_operation(subject, op, sources, said, expected_failures, shrink, note):
-    """Ask all cases of an operation, and then look at its properties: an OperationResult."""
-    conventions, result, answers = said["conventions"], OperationResult(op, "pass"), []
+    """Ask all cases of an operation, the large one last, and then look at its properties: an OperationResult."""
+    conventions, result = said["conventions"], OperationResult(op, "pass")
     if missing_package(op):
         return OperationResult(op, "skipped", f"the reference needs {missing_package(op)}")
     note(f"{op}: cases")
-    cases = [case for source in sources for case in source(op, subject.dtype, conventions)]
+    small = [case for source in sources if source is not large for case in source(op, subject.dtype, conventions)]
+    answers = ask_cases(subject, small, said, expected_failures, result)
+    if result.cases and all(case.status == "skipped" for case in result.cases):
+        return OperationResult(op, "skipped", "all of its cases are", result.cases)
+    wrong = [own for own in answers if own.kind]
+    if wrong:
+        note(f"{op}: which convention or mistake explains {len(wrong)} wrong answers")
+        result.diagnosis = diagnose(op, answers, conventions)
+        wrong = [own for own in wrong if not own.case.error]
+        if shrink and wrong:
+            note(f"{op}: the smallest problem that is answered wrongly")
+            result.saved = [(CASE, *smallest_wrong(subject, op, conventions, wrong))]
+    elif large not in sources or check_large(subject, op, said, expected_failures, result, note):
+        note(f"{op}: properties")
+        check_properties(subject, op, said, expected_failures, result)
+    if any(case.status in ("fail", "xpass") for case in result.cases):
+        result.status = "fail"
+    return result
+
+
+def ask_cases(subject, cases, said, expected_failures, result):
+    """Ask cases, and add a CaseResult for each: the Answers that are to be explained, those that are not expected to be wrong."""
     why = {case.id: said["skip"].get(case.id, said["skip"].get(MUST_FAIL) if case.error else None) for case in cases}
-    skipped = [CaseResult(case.id, "skipped", None, why[case.id]) for case in cases if why[case.id]]
-    if cases and len(skipped) == len(cases):
-        return OperationResult(op, "skipped", "all of its cases are", skipped)
+    result.cases += [CaseResult(case.id, "skipped", None, why[case.id]) for case in cases if why[case.id]]
+    answers = []
     for case in (case for case in cases if not why[case.id]):
         try:
             answers.append(put(subject, case))
@@ -175,22 +196,21 @@ def check_operation(subject, op, sources, said, expected_failures, shrink, note)
             answers.append(Answer(case, None, "dies", str(error), float("inf")))
             if case.id not in expected_failures:
                 break
-    result.cases = skipped + [case_result(own.case.id, own.kind, own.headroom, own.message, expected_failures) for own in answers]
-    to_explain = [own for own in answers if own.case.id not in expected_failures]
-    wrong = [own for own in to_explain if own.kind]
-    if wrong:
-        note(f"{op}: which convention or mistake explains {len(wrong)} wrong answers")
-        result.diagnosis = diagnose(op, to_explain, conventions)
-        wrong = [own for own in wrong if not own.case.error]
-        if shrink and wrong:
-            note(f"{op}: the smallest problem that is answered wrongly")
-            result.saved = [(CASE, *smallest_wrong(subject, op, conventions, wrong))]
-    else:
-        note(f"{op}: properties")
-        check_properties(subject, op, said, expected_failures, result)
-    if any(case.status in ("fail", "xpass") for case in result.cases):
-        result.status = "fail"
-    return result
+    result.cases += [case_result(own.case.id, own.kind, own.headroom, own.message, expected_failures) for own in answers]
+    return [own for own in answers if own.case.id not in expected_failures]
+
+
+def check_large(subject, op, said, expected_failures, result, note):
+    """Ask the large case of an operation, if it has one: whether it is right, or expected to be wrong."""
+    cases = large(op, subject.dtype, said["conventions"])
+    if cases:
+        note(f"{op}: a large case")
+    wrong = [own for own in ask_cases(subject, cases, said, expected_failures, result) if own.kind]
+    for own in wrong:
+        note(f"{op}: from which size on it is wrong")
+        result.diagnosis, inputs = diagnose_large(own, lambda case: put(subject, case))
+        result.saved = [(CASE, inputs, own.case.params)]
+    return not wrong
 
 
 def case_result(id, kind, headroom, message, expected_failures):

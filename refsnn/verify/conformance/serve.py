@@ -29,7 +29,7 @@ def load_adapter(place):
 def introduction(adapter):
     """The answer to start."""
     said = adapter.capabilities()
-    return {"name": str(adapter.name), "version": str(adapter.version), "dtype": adapter.dtype, "ops": list(said["ops"]),
+    return {"name": adapter.name, "version": adapter.version, "dtype": adapter.dtype, "ops": list(said["ops"]),
             "conventions": said["conventions"], "skip": said["skip"]}
 
 

@@ -7,7 +7,7 @@
         "conventions": {}}                                                              (on one line)
     -> {"seq": 1, "outputs": {"alpha": {"dtype": "float64", "shape": [1], "data": [0.6065306597126334]}}}
     or {"seq": 1, "error": "what went wrong"}                                           (so it refuses wrong inputs, too)
-    <- {"cmd": "stop"}                                                                  (the program ends)
+    <- {"cmd": "stop"}                                             (the program ends; an exit code other than 0 is mentioned)
 
 An error may have a "kind" beside it: raises (meant where there is none), mutates or contract. What it writes to standard error is shown where it
 dies. serve.py makes such a program of an adapter in Python. Nothing that a program does, or does not, ends this one: it is an error of that call.
@@ -26,7 +26,7 @@ import threading
 import numpy as np
 
 from refsnn.errors import DataError, DtypeError, RangeError, RefsnnError, check_choice, describe
-from refsnn.verify.conformance.wire import DTYPES, decode_arrays, decode_line, encode_arrays
+from refsnn.verify.conformance.wire import DTYPES, decode_arrays, decode_line, encode_arrays, one_line, printable, printable_object
 from refsnn.verify.conventions import Conventions
 from refsnn.verify.operations import OPERATIONS, check_names
 
@@ -51,6 +51,9 @@ def check_adapter(adapter):
     for name in ("name", "version", "dtype", "capabilities", "call"):
         if not hasattr(adapter, name):
             raise DtypeError(f"the adapter has no {name}; it needs name, version, dtype, capabilities() and call()")
+    for name in ("name", "version"):
+        if not isinstance(getattr(adapter, name), str):
+            raise DtypeError(f"the adapter's {name} is {describe(getattr(adapter, name))}; it must be text")
     check_choice("the adapter's dtype", adapter.dtype, ("float64", "float32"))
     said = adapter.capabilities()
     check_names("the capabilities", said, ("ops", "conventions", "skip"), ("ops", "conventions", "skip"))
@@ -95,10 +98,11 @@ class Harness:
 
     def __init__(self, words, title, timeout):
         self.words, self.timeout, self.deaths, self.seq, self.process = words, timeout, 0, 0, None
+        self.farewell = ""                             # what there was to say of its end
         try:
             said = self.start()
             check_names("the answer to start", said, ("name", "version", "dtype", "ops", "conventions", "skip"), said, "lacks")
-            self.name, self.version, self.dtype = (str(said[name]) for name in ("name", "version", "dtype"))
+            self.name, self.version, self.dtype = (said[name] for name in ("name", "version", "dtype"))
             self.said = {name: said[name] for name in ("ops", "conventions", "skip")}
             check_adapter(self)
         except BaseException as error:                 # Ctrl-C too: no process is left behind
@@ -114,9 +118,10 @@ class Harness:
         if self.process and self.process.poll() is None:
             self.outbox.put({"cmd": "stop"})
             try:
-                self.process.wait(2)
+                code = self.process.wait(2)
+                self.farewell = f"told to stop, it ended with exit code {code}{self.last_words()}" if code else ""
             except subprocess.TimeoutExpired:
-                pass                                   # end() ends it
+                self.farewell = "told to stop, it did not end within 2 s"
         self.end()
 
     def capabilities(self):
@@ -137,7 +142,7 @@ class Harness:
             self.fail(f"the answer to call {self.seq} must have its seq, and outputs or error, but is {json.dumps(answer)[:80]}")
         if "error" in answer:
             # an adapter in Python says with its kind what it did; another program answers a text
-            kind, text = answer.get("kind"), " ".join(str(answer["error"]).split())[:300]
+            kind, text = answer.get("kind"), one_line(answer["error"])[:300]
             raise AnswerError(*(kind, text) if kind in KINDS else ("raises", f"it answers with an error: {text}"))
         try:
             return decode_arrays("the outputs", answer["outputs"])
@@ -160,8 +165,8 @@ class Harness:
         threading.Thread(target=read_lines, args=(self.process.stdout, self.inbox), daemon=True).start()
         said = self.exchange({"cmd": "start", "protocol": PROTOCOL})
         if "error" in said:
-            self.fail(str(said["error"]))
-        return said
+            self.fail(one_line(said["error"]))
+        return printable_object(said)
 
     def exchange(self, message):
         """Send an object and return the one that comes back in time."""
@@ -176,17 +181,22 @@ class Harness:
             except subprocess.TimeoutExpired:
                 self.fail("it closed its standard output")
         try:
-            return decode_line(line.decode("utf-8", "replace"))
+            return decode_line(line.decode("utf-8-sig", "replace"))       # some begin with a byte order mark
         except DataError as error:
             self.fail(f"{error}; standard output is for answers, standard error for everything else")
 
     def fail(self, reason):
         """End the program, and raise HarnessError with the reason and the end of what it said on standard error."""
         self.deaths += 1
-        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 200))
-        tail = " ".join(self.log.read().decode("utf-8", "replace").split())
+        reason += self.last_words()
         self.end()
-        raise HarnessError(reason + (f"; on standard error: {tail}" if tail else ""))
+        raise HarnessError(reason)
+
+    def last_words(self):
+        """The end of what the program said on standard error, as the end of a sentence."""
+        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 200))
+        tail = one_line(self.log.read().decode("utf-8", "replace"))
+        return f"; on standard error: {tail}" if tail else ""
 
     def end(self):
         """End the program and everything that it started; once, for the number of a process may later be another's."""
@@ -255,13 +265,13 @@ def ask_once(subject, op, inputs, params, conventions):
         return None, error.args
     except (Exception, SystemExit) as error:              # foreign code: whatever it raises is the finding
         kind = "mutates" if isinstance(error, ValueError) and "read-only" in str(error) else "raises"
-        return None, (kind, f"it raises {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        return None, (kind, f"it raises {type(error).__name__}: {one_line(error)[:300]}")
     changed = [name for name, array in inputs.items() if given[name].tobytes() != array.tobytes()]
     if changed or own_params != params:
         return None, ("mutates", f"it changes its {'input ' + changed[0] if changed else 'params'}")
     if not isinstance(outputs, dict):
         return None, ("contract", f"{op}: the outputs are {describe(outputs)}; they must be a dict of arrays")
-    copies = {name: copied(value, subject.dtype) for name, value in outputs.items()}
+    copies = {printable(str(name)): copied(value, subject.dtype) for name, value in outputs.items()}
     for name, array in copies.items():
         if not isinstance(array, np.ndarray):
             return None, ("contract", f"{op}: {name} is {describe(array)}; it must be an array")

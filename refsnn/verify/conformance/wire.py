@@ -62,7 +62,30 @@ def decode_arrays(what, given):
     """A dict of JSON objects as arrays. Raises DataError."""
     if not isinstance(given, dict):
         raise DataError(f"{what} are {describe(given)}; they must be an object of arrays")
-    return {name: decode_array(name, array) for name, array in given.items()}
+    return {name: decode_array(name, array) for name, array in ((printable(name), array) for name, array in given.items())}
+
+
+def printable(text):
+    r"""Text of a subject as it can be shown: what is no printable character (ESC, a newline, half a surrogate pair) as an escape.
+
+    >>> print(printable("no membrane" + chr(27) + "[2J"))
+    no membrane\x1b[2J
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def one_line(message):
+    """What a subject says of an error as one printable line."""
+    return printable(" ".join(str(message).split()))
+
+
+def printable_object(given):
+    """A JSON value with all its texts printable."""
+    if isinstance(given, dict):
+        return {printable(name): printable_object(value) for name, value in given.items()}
+    if isinstance(given, list):
+        return [printable_object(value) for value in given]
+    return printable(given) if isinstance(given, str) else given
 
 
 def decode_line(text):

@@ -134,6 +134,7 @@ def read_manifest(folder):
     for id, entry in found["cases"].items():
         require(ID.fullmatch(id) and isinstance(entry, dict) and isinstance(entry.get("sha256"), str),
                 f"{folder}/manifest.json: {id!r} is no id, or has no sha256")
+        require(isinstance(found.get("retired"), (dict, list)) and id not in found["retired"], f"{folder}/manifest.json: {id} is there, and is retired")
     return found
 
 
@@ -156,8 +157,12 @@ def read_one(id, folder=DATA):
 
 def read_listed(folder, id, entry):
     """The case that an entry of the manifest is about. Raises DataError."""
-    case = read_case(Path(folder) / id, entry["sha256"])
-    require(case.id == id, f"{folder}/{id}: it calls itself {case.id}")
+    own = Path(folder) / id
+    require(not own.is_symlink(), f"{own}: it is a link")
+    case = read_case(own, entry["sha256"])
+    require(case.id == id, f"{own}: it calls itself {case.id}")
+    for name in ("op", "level", "status", "flags"):
+        require(entry.get(name) == getattr(case, name), f"{folder}/manifest.json: {name} of {id} is {entry.get(name)!r}, but the case has {getattr(case, name)!r}")
     return case
 
 
@@ -179,8 +184,26 @@ def check(folder=DATA):
         elif not missing_package(case.op):
             differences += compare(case, build(drafts[id], measured))
     differences += [f"{id}: missing in the folder" for id in drafts if id not in found["cases"]]
-    present = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if not path.is_dir())
-    return differences + [f"{name}: no case names this file" for name in present if name not in files]
+    return differences + manifest_differences(found) + foreign(folder, files)
+
+
+def manifest_differences(found):
+    """What a manifest says beside its cases, and is not as it is here: lines."""
+    here = {"retired": RETIRED, "flags": FLAGS, "licence": LICENCE}
+    lines = [f"manifest.json: {name} is not what it is here" for name, own in here.items() if found.get(name) != own]
+    return lines + [f"manifest.json: measured names {found['measured'].get('file')!r}, not {MEASURED}"] * (found["measured"].get("file") != MEASURED)
+
+
+def foreign(folder, files):
+    """What is in a folder of vectors and belongs to no case, links and empty folders too: lines. files: the names of what belongs there."""
+    lines = []
+    for path in sorted(folder.rglob("*")):
+        name, is_folder = path.relative_to(folder).as_posix(), path.is_dir() and not path.is_symlink()
+        if is_folder and not any(path.iterdir()):
+            lines.append(f"{name}: no case names this folder")
+        elif not is_folder and name not in files:
+            lines.append(f"{name}: no case names this file")
+    return lines
 
 
 def only_read(folder=DATA):

@@ -2,7 +2,7 @@
 
      refsnn vectors export --c-header forward-010 > vector.h
      cc -std=c99 -I. check_vector.c -o check_vector -lm
-     ./check_vector [FOLDER]          FOLDER: the folder of the same case, with x.npy, V0.npy, ..
+     ./check_vector [FOLDER]          FOLDER: the folder of the same case, with x.npy, W0.npy, W1.npy, V0.npy, S0.npy, V1.npy
 
    The run is that of SPEC E1-E4: one spiking layer without recurrence and a readout, all neurons of a layer alike. The header holds the arrays
    and the bounds. With FOLDER the same arrays are also read from the .npy files, with fread: the payload of an array begins where case.json says,
@@ -77,7 +77,9 @@ int main(int count, char **arguments)
     int good = within("V0", V0_now, V0, T * B * N, V0_float64) & within("S0", S0_now, S0, T * B * N, S0_float64)
                & within("V1", V1_now, V1, T * B * K, V1_float64);
     if (count > 1)
-        good &= same_file(arguments[1], "x", x, T * B * M) & same_file(arguments[1], "V1", V1, T * B * K);
+        good &= same_file(arguments[1], "x", x, T * B * M) & same_file(arguments[1], "W0", W0, M * N) & same_file(arguments[1], "W1", W1, N * K)
+                & same_file(arguments[1], "V0", V0, T * B * N) & same_file(arguments[1], "S0", S0, T * B * N)
+                & same_file(arguments[1], "V1", V1, T * B * K);
     printf("%s: %s\n", CASE_ID, good ? "all right" : "WRONG");
     free(V0_now), free(S0_now), free(V1_now);
     return !good;

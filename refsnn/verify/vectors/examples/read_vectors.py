@@ -51,6 +51,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or not Path(sys.argv[1], "manifest.json").is_file():
         sys.exit("usage: python read_vectors.py DIR, a folder of vectors, with manifest.json")
     main(Path(sys.argv[1]))
