@@ -30,11 +30,13 @@ Source: SPEC section 10; the nodes of the package nir, 1.0.
 
 import io
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 
 import numpy as np
 
 from refsnn.chip.dynamics import transfer
-from refsnn.errors import DataError, DtypeError, RangeError, RefsnnError, check_choice, check_number, check_type, describe
+from refsnn.errors import (DataError, DtypeError, RangeError, RefsnnError, ShapeError, check_choice, check_float_array, check_number, check_type,
+                           describe)
 from refsnn.files import damage_is_data_error, write_atomically
 from refsnn.spec import Layer, NeuronParameters
 from refsnn.verify.conventions import Conventions
@@ -57,7 +59,8 @@ class Reading:
         check_type("conventions", self.conventions, Conventions)
 
 
-# a snnTorch graph holds 1 - dt/tau for its decays; dt is fixed in its code (snntorch/import_nir.py of version 1.0)
+# a snnTorch graph holds 1 - dt/tau for its decays; dt is fixed in its code (snntorch/import_nir.py of version 1.0). Its graph does not say how
+# the neurons reset: these are the conventions of reset_mechanism="zero" with reset_delay=False, which are also what its import makes
 SNNTORCH = Reading(1e-4, "step", Conventions(integrator="euler", reset="to_value", reset_time="same_step", input_delay="none"))
 
 
@@ -75,7 +78,8 @@ def gain(tau_mem, tau_syn, dt, spikes):
 def to_nir(layers: tuple[Layer, ...], spikes: str = "delta", conventions: Conventions = Conventions()):
     """The NIR graph of some layers: of network.layers, or, for programs that know no CubaLI, of the spiking ones, network.layers[:-1].
 
-    spikes: see the head of this file; conventions: what the metadata declare. Weights keep their dtype. Raises DtypeError, RangeError.
+    spikes: see the head of this file; conventions: what the metadata declare. Weights keep their dtype. Raises ShapeError where layers do not fit
+    each other, DtypeError, RangeError where their dt differ, or dt is above a time constant for a step of Euler.
     """
     nir = package()
     if not isinstance(layers, (list, tuple)) or not layers:
@@ -83,12 +87,30 @@ def to_nir(layers: tuple[Layer, ...], spikes: str = "delta", conventions: Conven
     for index, layer in enumerate(layers):
         check_type(f"layers[{index}]", layer, Layer)
     reading = Reading(layers[0].neuron.dt, spikes, conventions)
-    names, nodes = ["input"], [nir.Input(np.array([layers[0].W.shape[0]]))]
+    check_layers(layers, reading)
+    # in alphabetical order: a file gives the nodes back in it, and snnTorch runs a recurrent graph only if weights come before their neurons
+    digits = len(str(len(layers) - 1))
+    names, nodes = [f"{0:0{digits}}_input"], [nir.Input(np.array([layers[0].W.shape[0]]))]
     for index, layer in enumerate(layers):
-        names += [f"{index}_weights", f"{index}_neurons"]
+        names += [f"{index:0{digits}}_linear", f"{index:0{digits}}_neurons"]
         nodes += [nir.Linear(np.ascontiguousarray(layer.W.T)), neuron_node(nir, layer, spikes)]
     names, nodes = [*names, "output"], [*nodes, nir.Output(np.array([layers[-1].W.shape[1]]))]
     return nir.NIRGraph(dict(zip(names, nodes)), list(zip(names, names[1:])), metadata={"refsnn": asdict(reading)})
+
+
+def check_layers(layers, reading):
+    """Raise unless the layers fit each other and the reading."""
+    for index, layer in enumerate(layers):
+        if layer.neuron.dt != reading.dt:
+            raise RangeError(f"layers[{index}] has dt {layer.neuron.dt} but layers[0] has {reading.dt}; a graph has one time step")
+        shortest = min(np.min(layer.neuron.tau_mem), np.min(layer.neuron.tau_syn))
+        if reading.conventions.integrator == "euler" and reading.dt > shortest:
+            raise RangeError(f"layers[{index}] has a time constant of {shortest:g} s, shorter than dt {reading.dt:g} s: by Euler it would not decay")
+        if index and layer.W.shape[0] != layers[index - 1].W.shape[1]:
+            raise ShapeError(f"layers[{index}].W has shape {layer.W.shape} but layers[{index - 1}].W has shape {layers[index - 1].W.shape}: "
+                             f"{layers[index - 1].W.shape[1]} neurons do not fit {layer.W.shape[0]} inputs")
+        if not layer.spiking and index < len(layers) - 1:
+            raise ShapeError(f"layers[{index}] of {len(layers)} does not spike (a CubaLI); only the last one may be a readout")
 
 
 def neuron_node(nir, layer, spikes):
@@ -112,21 +134,31 @@ def from_nir(graph, reading: Reading | None = None) -> tuple[tuple[Layer, ...], 
 
     reading: None for a graph that to_nir made, whose metadata have it. Where the last layer is a readout, Network(layers) is a network;
     refsnn.verify.general.forward(layers, x, reading.conventions) runs layers of any kind. The gain goes into the weights. Raises
-    DataError for a graph of another shape, RangeError for what has no meaning here: a leak or a reset that is not at 0, a bias.
+    DataError for a graph that is no such chain, ShapeError for nodes that do not fit each other, DtypeError for parameters that are no numbers,
+    RangeError for what has no meaning here: a leak or a reset that is not at 0, a bias, dt above a time constant for a step of Euler.
     """
     nir = package()
     check_type("graph", graph, nir.NIRGraph)
     reading = declared(graph) if reading is None else reading
     check_type("reading", reading, Reading)
     nodes, edges = flattened(nir, graph)
-    return tuple(layer_of(nir, names, nodes, reading) for names in chain(nir, nodes, edges)), reading
+    layers = tuple(layer_of(nir, names, nodes, reading) for names in chain(nir, nodes, edges))
+    check_layers(layers, reading)
+    for kind, size in ((nir.Input, layers[0].W.shape[0]), (nir.Output, layers[-1].W.shape[1])):
+        name, port = next((name, node) for name, node in nodes.items() if isinstance(node, kind))
+        shape = np.ravel(port.input_type["input"]).tolist()
+        if shape != [size]:
+            raise ShapeError(f"node {name} has shape {shape}, but the weights of the layers have {size} there")
+    return layers, reading
 
 
 def declared(graph):
     """The Reading in the metadata of a graph."""
-    said = graph.metadata.get("refsnn")
+    said = graph.metadata.get("refsnn") if isinstance(graph.metadata, dict) else None
     if said is None:
         raise DataError("the graph has no metadata of refsnn, so it does not say its time step nor its conventions: give a Reading")
+    if not isinstance(said, dict):
+        raise DataError(f"the graph's metadata of refsnn are {describe(said)}; they must be a dict with dt, spikes and conventions")
     try:
         return Reading(float(said["dt"]), said["spikes"], Conventions(**said["conventions"]))
     except (KeyError, TypeError, ValueError) as error:
@@ -138,6 +170,9 @@ def declared(graph):
 def flattened(nir, graph):
     """(nodes, edges) of a graph without its subgraphs: their nodes are named outer.inner, what comes in and goes out goes to them directly."""
     nodes, edges = dict(graph.nodes), list(dict.fromkeys(map(tuple, graph.edges)))
+    for edge in edges:
+        if len(edge) != 2 or not set(edge) <= set(nodes):
+            raise DataError(f"the graph has an edge {edge}; it must lead from one of its nodes to another: {', '.join(map(str, nodes))}")
     for name, node in graph.nodes.items():
         if not isinstance(node, nir.NIRGraph):
             continue
@@ -200,27 +235,50 @@ def layer_of(nir, names, nodes, reading):
     node, spiking = nodes[names[1]], isinstance(nodes[names[1]], nir.CubaLIF)
     for field in ("v_leak", "v_reset") if spiking else ("v_leak",):
         zero(f"{field} of node {names[1]}", getattr(node, field), "leak and reset are at 0 here")
-    tau_mem, tau_syn = (np.asarray(getattr(node, name), float) for name in ("tau_mem", "tau_syn"))                                 # (N,)
-    threshold = np.asarray(node.v_threshold, float) if spiking else 1.0
-    neuron = NeuronParameters(one(tau_mem), one(tau_syn), one(threshold), reading.dt)
+    W, R = (None if name is None else weights(nir, name, nodes[name]) for name in (names[0], names[2]))
+    fields = ("tau_mem", "tau_syn", "r", "w_in", *(["v_threshold"] if spiking else []))
+    tau_mem, tau_syn, own_r, own_w_in, *threshold = (per_neuron(f"{field} of node {names[1]}", getattr(node, field), W.shape[1])
+                                                     for field in fields)                                                        # (N,)
+    neuron = NeuronParameters(one(tau_mem), one(tau_syn), one(*threshold) if spiking else 1.0, reading.dt)
     r, w_in = gain(tau_mem, tau_syn, reading.dt, reading.spikes)
-    factor = np.asarray(node.r, float) * np.asarray(node.w_in, float) / (r * w_in)                                               # (N,)
-    factor = np.where(np.abs(factor - 1) < ROUNDING, 1.0, factor)
-    W, R = (None if name is None else weights(nir, name, nodes[name], factor) for name in (names[0], names[2]))
+    # what overflows is infinite, and a Layer refuses it
+    with np.errstate(over="ignore", invalid="ignore"):
+        factor = own_r * own_w_in / (r * w_in)                                    # (N,)
+        factor = np.where(np.abs(factor - 1) < ROUNDING, 1.0, factor)
+        W, R = (None if array is None else np.ascontiguousarray(array * factor.astype(array.dtype)) for array in (W, R))
     return Layer(W, R, neuron, spiking)
 
 
-def weights(nir, name, node, factor):
-    """The weights [from, to] of a Linear, or of an Affine whose bias is 0, times the factor (N,) of their gain."""
+def weights(nir, name, node):
+    """The weights [from, to] of a Linear, or of an Affine whose bias is 0."""
     if isinstance(node, nir.Affine):
         zero(f"the bias of node {name}", node.bias, "a bias has no meaning here: a synapse carries spikes")
     weight = np.asarray(node.weight)
-    return np.ascontiguousarray(weight.T * factor.astype(weight.dtype))           # (M, N)
+    check_float_array(f"the weight of node {name}", weight, 2)
+    return weight.T                                                               # (M, N)
+
+
+def numbers(name, values):
+    """The parameter of a node in float64. Raises DtypeError, RangeError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise DtypeError(f"{name} has dtype {array.dtype}; it must hold numbers")
+    if not np.isfinite(array).all():
+        raise RangeError(f"{name} holds {np.count_nonzero(~np.isfinite(array))} values that are NaN or infinite")
+    return array.astype(float)
+
+
+def per_neuron(name, values, N):
+    """The parameter of a node, (N,) or one for all. Raises ShapeError, DtypeError, RangeError."""
+    array = numbers(name, values)
+    if array.shape not in ((), (1,), (N,)):
+        raise ShapeError(f"{name} has shape {array.shape}, but the weights before it have {N} outputs")
+    return np.full(N, array)
 
 
 def zero(name, values, reason):
     """Raise RangeError unless all values are 0."""
-    largest = np.abs(np.asarray(values, float)).max(initial=0)
+    largest = np.abs(numbers(name, values)).max(initial=0)
     if largest:
         raise RangeError(f"{name} is up to {largest:g}; it must be 0: {reason}")
 
@@ -248,9 +306,11 @@ def write(path, graph):
 
 
 def package():
-    """The package nir. Raises RefsnnError where it is missing."""
+    """The package nir. Raises RefsnnError where it is missing or too old."""
     try:
         import nir
     except ImportError:
         raise RefsnnError("NIR graphs need the extra nir: pip install 'refsnn[nir]'") from None
+    if "v_reset" not in nir.CubaLIF.__dataclass_fields__:
+        raise RefsnnError(f"nir {version('nir')} is too old: its CubaLIF has no v_reset. 1.0.7 or a later one is needed: pip install 'refsnn[nir]'")
     return nir

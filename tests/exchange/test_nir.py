@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refsnn import DataError, Layer, Network, NeuronParameters, RangeError, RefsnnError, forward
+from refsnn import DataError, DtypeError, Layer, Network, NeuronParameters, RangeError, RefsnnError, ShapeError, forward
 from refsnn.exchange.nir import SNNTORCH, SPIKES, Reading, from_nir, gain, read, to_nir, write
 from refsnn.verify import general
 from refsnn.verify.conventions import Conventions
@@ -62,7 +62,7 @@ def test_a_graph_has_the_nodes_that_nir_has_for_it():
     graph = to_nir(network().layers)
     kinds = [type(graph.nodes[name]).__name__ for name in graph.nodes]
     assert kinds == ["Input", "Linear", "NIRGraph", "Linear", "NIRGraph", "Linear", "CubaLI", "Output"]
-    assert graph.nodes["0_weights"].weight.shape == (6, 4)                 # (out, in)
+    assert graph.nodes["0_linear"].weight.shape == (6, 4)                 # (out, in)
     inner = graph.nodes["0_neurons"]
     assert {"CubaLIF", "Linear"} < {type(node).__name__ for node in inner.nodes.values()} and ("recurrence", "neurons") in inner.edges
 
@@ -99,12 +99,17 @@ def test_a_step_of_euler_of_nirs_equations_is_the_model_with_other_decays():
 
 @FOREIGN
 @pytest.mark.parametrize("recurrent", (False, True))
-def test_snntorch_runs_a_graph_of_ours_with_the_spikes_that_are_declared(recurrent, capsys):
+@pytest.mark.parametrize("from_file", (False, True))
+def test_snntorch_runs_a_graph_of_ours_with_the_spikes_that_are_declared(recurrent, from_file, tmp_path, capsys):
     torch, _ = torch_and("snntorch")
     from snntorch.import_nir import import_from_nir
 
     layers, x = spiking(recurrent=recurrent)
-    module = import_from_nir(to_nir(layers, "step", SNNTORCH.conventions))
+    graph = to_nir(layers, "step", SNNTORCH.conventions)
+    if from_file:                                                          # with the nodes in alphabetical order
+        write(tmp_path / "graph.nir", graph)
+        graph = read(tmp_path / "graph.nir")
+    module = import_from_nir(graph)
     counted, state = [], None
     with torch.no_grad():
         for x_t in torch.tensor(x):
@@ -186,16 +191,91 @@ def changed(**values):
 def test_what_has_no_meaning_here_is_refused_with_its_name_and_the_numbers():
     refused({"0_neurons": changed(v_leak=0.25)}, RangeError, "v_leak of node 0_neurons is up to 0.25")
     refused({"0_neurons": changed(v_reset=-1.0)}, RangeError, "v_reset of node 0_neurons is up to 1")
-    refused({"0_weights": lambda node: nir.Affine(node.weight, np.ones(6))}, RangeError, "the bias of node 0_weights is up to 1")
+    refused({"0_linear": lambda node: nir.Affine(node.weight, np.ones(6))}, RangeError, "the bias of node 0_linear is up to 1")
     refused({"0_neurons": lambda node: nir.LIF(node.tau_mem, node.r, node.v_leak, node.v_threshold)}, DataError, "node 0_neurons is a LIF")
-    refused({"1_weights": lambda node: nir.Scale(np.ones(6))}, DataError, "node 1_weights is a Scale")
+    refused({"1_linear": lambda node: nir.Scale(np.ones(6))}, DataError, "node 1_linear is a Scale")
 
 
 def test_a_graph_that_is_no_chain_is_refused():
     graph = to_nir(network(recurrent=False).layers)
-    graph.edges.append(("1_neurons", "0_weights"))
+    graph.edges.append(("1_neurons", "0_linear"))
     with pytest.raises(DataError, match="node 1_neurons has 2 way ons"):
         from_nir(graph)
+
+
+def test_the_names_of_the_nodes_of_any_depth_are_in_alphabetical_order():
+    layers = network(recurrent=False, sizes=(3,) * 13).layers
+    names = list(to_nir(layers).nodes)
+    assert names == sorted(names) and len(names) == 26
+
+
+def graph_with(edges=(), metadata=None):
+    """A graph with more edges, or with other metadata."""
+    graph = to_nir(network(recurrent=False).layers)
+    graph.edges += edges
+    graph.metadata = graph.metadata if metadata is None else metadata
+    return graph
+
+
+@pytest.mark.parametrize("edge", [("2_neurons", "nowhere"), ("nowhere", "0_neurons"), ("0_linear",), (1, 2)])
+def test_an_edge_between_nodes_that_are_not_there_is_refused_with_its_names(edge):
+    with pytest.raises(DataError, match=f"an edge .*{edge[0]}"):
+        from_nir(graph_with(edges=[edge]))
+
+
+@pytest.mark.parametrize(("metadata", "message"), [
+    (dict, "give a Reading"),                                              # nir's own default is the class
+    ([], "give a Reading"),
+    ({"refsnn": 3}, "they must be a dict"),
+    ({"refsnn": np.float64(3)}, "they must be a dict"),
+    ({"refsnn": {"dt": 1e-6}}, "KeyError: 'spikes'"),
+    ({"refsnn": {"dt": "soon", "spikes": "delta", "conventions": {}}}, "ValueError"),
+    ({"refsnn": {"dt": 1e-6, "spikes": "delta", "conventions": 3}}, "TypeError"),
+])
+def test_metadata_that_are_no_reading_are_a_data_error(metadata, message):
+    with pytest.raises(DataError, match=message):
+        from_nir(graph_with(metadata=metadata))
+
+
+def test_layers_that_do_not_fit_each_other_do_not_become_a_graph():
+    first, last = network(recurrent=False, sizes=(4, 6, 3)).layers
+    for layers, error, message in (
+            ((first, replace(last, neuron=NeuronParameters(dt=1e-6))), RangeError, r"layers\[1\] has dt 1e-06 but layers\[0\] has 1.7e-06"),
+            ((first, first), ShapeError, "6 neurons do not fit 4 inputs"),
+            ((last, Layer(np.ones((3, 2)))), ShapeError, r"layers\[0\] of 2 does not spike")):
+        with pytest.raises(error, match=message):
+            to_nir(layers)
+    with pytest.raises(RangeError, match="shorter than dt 1e-05 s: by Euler"):
+        to_nir((Layer(np.ones((3, 2)), None, NeuronParameters(dt=1e-5)),), "step", Conventions(integrator="euler"))
+
+
+def test_nodes_that_do_not_fit_each_other_are_refused_with_their_names_and_shapes():
+    refused({"0_linear": lambda node: nir.Linear(np.ones((6, 4, 1)))}, ShapeError, "the weight of node 0_linear has shape .* 2 axes")
+    refused({"0_linear": lambda node: nir.Linear(np.ones((7, 4)))}, ShapeError, r"node 0_neurons has shape \(6,\), .* 7 outputs")
+    refused({"0_linear": lambda node: nir.Linear(np.ones((6, 4), int))}, DtypeError, "the weight of node 0_linear has dtype int64")
+    refused({"1_linear": lambda node: nir.Linear(np.ones((5, 7)))}, ShapeError, "6 neurons do not fit 7 inputs")
+    refused({"0_input": lambda node: nir.Input(np.array([5]))}, ShapeError, r"node 0_input has shape \[5\], .* have 4")
+    refused({"output": lambda node: nir.Output(np.array([3, 1]))}, ShapeError, r"node output has shape \[3, 1\], .* have 3")
+    refused({"1_neurons": lambda node: nir.CubaLI(node.tau_mem, node.tau_syn, node.r, node.v_leak, node.w_in)}, ShapeError,
+            r"layers\[1\] of 3 does not spike \(a CubaLI\)")
+
+
+def test_parameters_that_are_no_finite_numbers_are_refused_with_their_names():
+    def with_field(field, value):
+        def change(node):
+            setattr(node, field, np.full(6, value))
+            return node
+        return {"0_neurons": change}
+
+    refused(with_field("tau_mem", "slow"), DtypeError, "tau_mem of node 0_neurons has dtype <U4")
+    refused(with_field("v_leak", "none"), DtypeError, "v_leak of node 0_neurons has dtype <U4")
+    refused(with_field("r", np.inf), RangeError, "r of node 0_neurons holds 6 values that are NaN or infinite")
+    refused(with_field("w_in", 1e308), RangeError, "W holds")              # the gain overflows
+
+
+def test_a_graph_is_read_by_euler_only_where_it_decays():
+    with pytest.raises(RangeError, match="a time constant of 6e-06 s, shorter than dt 0.0001 s: by Euler"):
+        from_nir(to_nir(network(recurrent=False).layers), SNNTORCH)
 
 
 def test_a_graph_without_metadata_needs_a_reading():
@@ -236,6 +316,12 @@ def test_a_graph_whose_parameters_do_not_fit_is_a_data_error(tmp_path):
 
 def test_time_constants_that_are_none_are_refused():
     refused({"0_neurons": changed(tau_mem=0.0)}, RangeError, "tau_mem")
+
+
+def test_a_package_that_is_too_old_is_told_which_one_is_needed(monkeypatch):
+    monkeypatch.delitem(nir.CubaLIF.__dataclass_fields__, "v_reset")       # as in nir 1.0.4
+    with pytest.raises(RefsnnError, match="is too old: .* 1.0.7 or a later one is needed"):
+        to_nir(network().layers)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
