@@ -61,9 +61,14 @@ def main(arguments=None):
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these adapters")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write the table of the results between the marks of a file")
     chosen = parser.parse_args(arguments)
+    adapters = {path.stem: pins for path in sorted(FOLDER.glob("*.py")) if (pins := pins_of(path))}
+    if not chosen.envs and (chosen.only or not chosen.table):
+        parser.error("nothing to do: give --envs DIR to survey, --table FILE to write the table")
+    unknown = [name for name in chosen.only or () if name not in adapters]
+    if unknown:
+        parser.error(f"there is no adapter {', '.join(unknown)}; there are {', '.join(adapters)}")
     failed = False
     if chosen.envs:
-        adapters = {path.stem: pins for path in sorted(FOLDER.glob("*.py")) if (pins := pins_of(path))}
         results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         for name in chosen.only or adapters:
             try:

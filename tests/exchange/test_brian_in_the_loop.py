@@ -1,12 +1,14 @@
 """A Brian2 simulation as the hardware: without mismatch it is the model where nothing spikes; with it, training in the loop learns."""
 
 import importlib
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from refsnn import Layer, Network, NeuronParameters, forward
+from refsnn.exchange.examples import brian_in_the_loop
 from refsnn.exchange.recordings import load_trace
 
 FOREIGN = pytest.mark.filterwarnings("ignore::DeprecationWarning")         # what Brian2 imports deprecates what Brian2 uses
@@ -15,7 +17,8 @@ FOREIGN = pytest.mark.filterwarnings("ignore::DeprecationWarning")         # wha
 def example():
     """The module, where Brian2 is usable."""
     try:
-        return importlib.import_module("refsnn.exchange.examples.brian_in_the_loop")
+        importlib.import_module("brian2")
+        return brian_in_the_loop
     except (ImportError, AttributeError) as error:                         # AttributeError: Brian2 2.9 does not know the ndarray of numpy 2.4
         pytest.skip(f"no usable Brian2: {error}")
 
@@ -49,6 +52,12 @@ def test_a_spike_is_in_the_bin_after_the_sample_that_it_followed(tmp_path):
     V, S = (array[:, 0, 0] for array in (load_trace(tmp_path / "recording.npz")[0].membrane, load_trace(tmp_path / "recording.npz")[0].spikes))
     # 3 after a dt: the threshold is crossed in bin 3, whose sample is from before the input; that of bin 4 shows what came after the reset
     assert S[:3].sum() == 0 and S[3] == 1 and V[3] == 0 and V[4] < 1
+
+
+def test_without_brian2_the_example_says_what_it_needs(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "brian2", None)
+    assert brian_in_the_loop.main() == 2
+    assert capsys.readouterr().err == "this example needs Brian2: pip install brian2\n"
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from refsnn.verify.frameworks.simulated import require_plain
-from refsnn.verify.frameworks.survey import STRENGTHS, agrees, ask, combinations, of_forward, question, referred, survey, tie_of
-from refsnn.verify.frameworks.table import column, paper, table
+from refsnn.verify.frameworks.survey import STRENGTHS, agrees, ask, combinations, main, of_forward, question, referred, survey, tie_of
+from refsnn.verify.frameworks.table import column, counted, paper, table
 from refsnn.verify.operations import Reference
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,44 @@ def test_a_subject_that_no_combination_explains_is_said_to_be_one():
 
     found = survey(Refractory({}))
     assert found["conventions"] is None and found["cases_own"] is None
+
+
+def test_what_a_failed_operation_blocks_is_not_counted_as_asked():
+    found = survey(Known({"reset": "to_value"}))
+    assert found["cases_paper"] == {"surrogate": [10, 10], "forward": [found["cases_paper"]["forward"][0], 10], "loss_and_gradient": [0, 0]}
+    assert found["cases_paper"]["forward"][0] < 10
+    assert counted(found["cases_paper"]).endswith(" of 20, 10 not asked") and counted(found["cases_own"]) == "30 of 30"
+
+
+def test_a_slope_that_cannot_be_set_is_found_and_the_cases_are_asked_at_it():
+    class Fixed(Known):
+        def call(self, op, inputs, params, conventions):
+            return super().call(op, inputs, params if op == "forward" else {**params, "slope": 1.0}, conventions)
+
+    found = survey(Fixed({}))
+    assert found["slope"] == 1.0 and found["cases_paper"]["surrogate"][0] < 10
+    assert counted(found["cases_own"]) == "30 of 30"
+
+
+def test_an_adapter_without_its_framework_is_one_line(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "norse", None)
+    monkeypatch.delitem(sys.modules, "refsnn.verify.frameworks.norse_lif", raising=False)
+    for name in ("nowhere", "norse_lif"):
+        assert main([name, "--json", str(tmp_path / "found.json")]) == 2
+        assert capsys.readouterr().err.startswith(f"{name} cannot be imported here: ") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ([], "nothing to do: give --envs DIR"),
+    (["--only", "norse_lif"], "nothing to do: give --envs DIR"),
+    (["--envs", "envs", "--only", "foo"], "there is no adapter foo; there are bindsnet_current_lif, "),
+])
+def test_the_script_says_what_it_cannot_do_and_makes_nothing(arguments, message, monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(ROOT / "data_scripts"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        importlib.import_module("frameworks").main(arguments)
+    assert message in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_every_tie_is_told_apart():

@@ -17,11 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import brian2 as brian
 import numpy as np
 
 from refsnn import Layer, Network, NeuronParameters, Objective, Surrogate, loss_and_gradient
 from refsnn.chip.dynamics import transfer
+from refsnn.errors import RefsnnError
 from refsnn.exchange.recordings import list_events, load_trace
 from refsnn.spec import adam_start, parameters, scores
 from refsnn.spec.optim import update
@@ -38,15 +38,16 @@ class Hardware:
     """A network of fixed sizes and a fixed batch in Brian2; every neuron draws its parameters once, the same in all samples."""
 
     def __init__(self, network, batch, rng):
-        self.dt, self.batch = network.layers[0].neuron.dt, batch
+        self.dt, self.batch, self.brian = network.layers[0].neuron.dt, batch, package()
+        brian = self.brian
         brian.prefs.codegen.target = "numpy"
         brian.start_scope()
         brian.defaultclock.dt = self.dt / SUBSTEPS * brian.second
         self.source = brian.SpikeGeneratorGroup(batch * network.layers[0].W.shape[0], [], [] * brian.second)
         self.groups, self.synapses, below = [], [], self.source
         for layer in network.layers:
-            self.groups.append(neurons(layer, batch, rng))
-            self.synapses.append(connections(below, self.groups[-1], layer.W.shape))
+            self.groups.append(neurons(brian, layer, batch, rng))
+            self.synapses.append(connections(brian, below, self.groups[-1], layer.W.shape))
             below = self.groups[-1]
         self.samples = [brian.StateMonitor(group, "V", record=True, dt=self.dt * brian.second, when="after_groups") for group in self.groups]
         self.spikes = [brian.SpikeMonitor(group) for group in self.groups[:-1]]
@@ -56,6 +57,7 @@ class Hardware:
     def record(self, network, x, path):
         """Run the input x (T, B, M) through the weights of a network; the recording goes to a file."""
         self.all.restore()
+        brian = self.brian
         times, units, samples = list_events(x, self.dt)
         self.source.set_spikes(samples * x.shape[2] + units, times * brian.second)
         for synapses, layer in zip(self.synapses, network.layers):
@@ -74,7 +76,7 @@ class Hardware:
         np.savez(path, **arrays)
 
 
-def neurons(layer, batch, rng):
+def neurons(brian, layer, batch, rng):
     """A layer, once for every sample: index sample N + neuron. Time constants spread by 10 %, thresholds by 5 %; a readout never spikes."""
     N, neuron = layer.W.shape[1], layer.neuron
     group = brian.NeuronGroup(batch * N, EQUATIONS, threshold="V > theta", reset="V = 0", refractory=2 * brian.us, method="exact")
@@ -86,7 +88,7 @@ def neurons(layer, batch, rng):
     return group
 
 
-def connections(below, above, shape):
+def connections(brian, below, above, shape):
     """Every unit of a sample below to every neuron of that sample above."""
     synapses = brian.Synapses(below, above, "w : Hz", on_pre="I_post += w")
     synapses.connect(condition=f"i // {shape[0]} == j // {shape[1]}")
@@ -121,9 +123,22 @@ def train(steps=60, batch=60, hidden=24, seed=0, rate=0.02):
     return accuracies, network
 
 
+def package():
+    """The package brian2. Raises RefsnnError where it is missing."""
+    try:
+        import brian2
+    except ImportError:
+        raise RefsnnError("this example needs Brian2: pip install brian2") from None
+    return brian2
+
+
 def main():
     """Train, and print the accuracy over the steps."""
-    accuracies, _ = train()
+    try:
+        accuracies, _ = train()
+    except RefsnnError as error:
+        print(error, file=sys.stderr)
+        return 2
     for first in range(0, len(accuracies), 10):
         print(f"steps {first:3} to {first + 9:3}   accuracy {100 * np.mean(accuracies[first:first + 10]):.1f} %", flush=True)
     return 0

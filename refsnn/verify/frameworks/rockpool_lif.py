@@ -38,5 +38,5 @@ adapter = TorchNetwork("Rockpool", version("rockpool"), layer, spike, dtype="flo
 
 DOCUMENTS = (
     ("LIFTorch", "spikes when V exceeds the threshold, V > V_thr", "it spikes at V = V_thr", lambda: spike(torch.zeros(1), 1.0).item() == 0),
-    ("LIFTorch, dt", "the time step for the forward-Euler ODE solver", "it decays by exp(-dt/tau)", by_euler),
+    ("LIFTorch, dt", "the time step for the forward-Euler ODE solver (one line of the docstring)", "it decays by exp(-dt/tau)", by_euler),
 )

@@ -5,12 +5,14 @@
 Nothing is taken from a document. V = theta is met by setting the threshold to the very value that the membrane reaches; the other conventions of the
 forward pass are those under which refsnn.verify.general gives the same membranes and spikes in every question, those of the backward pass the ones
 that give the same gradient. Where no combination explains the answers, a factor of the weights is allowed, the one that the first membrane gives:
-sinabs lets an input decay before it arrives. Then the adapter declares what was found, and the conformance kit asks it its cases.
+sinabs lets an input decay before it arrives. Then the adapter declares what was found, and the conformance kit asks it its cases, at the slope that
+was found where it cannot be set.
 
 A question is a network without recurrence, one time constant a layer: (inputs, params) of the operations forward and loss_and_gradient.
 """
 
 import argparse
+import functools
 import importlib
 import itertools
 import json
@@ -135,7 +137,7 @@ def survey(adapter):
         if both:
             break
     own = (both or forward or [None])[0]
-    said = own.others() if own else {}
+    said, fixed = own.others() if own else {}, slope if both and slope != SLOPE else None
     return {
         "name": adapter.name, "version": str(adapter.version), "dtype": adapter.dtype, "python": platform.python_version(),
         "conventions": said if own else None, "tie": base["tie"], "unit": unit, "gradient_explained": bool(both), "learns": learns,
@@ -143,7 +145,7 @@ def survey(adapter):
         "spikes": int(ask(adapter, "forward", *one_neuron(), {})["S0"].sum()),
         "gradient": gradient_difference(adapter, questions[0], {}, 1.0) if learns else None,
         "slope": slope if both else None,
-        "cases_paper": passed(adapter, {}, 1.0), "cases_own": passed(adapter, said, unit) if own else None}
+        "cases_paper": passed(adapter, {}, 1.0), "cases_own": passed(adapter, said, unit, fixed) if own else None}
 
 
 def gradient_difference(adapter, asked, conventions, unit):
@@ -172,8 +174,11 @@ class Declaring:
         return {name: (array / self.unit).astype(array.dtype) if name[0] == "d" else array for name, array in outputs.items()}
 
 
-def without_recurrence(op, dtype, conventions):
-    """The cases: what frameworks have in common, networks without recurrence, one time constant a layer; and surrogates at 40 membranes."""
+def without_recurrence(op, dtype, conventions, slope=None):
+    """The cases: what frameworks have in common, networks without recurrence, one time constant a layer; and surrogates at 40 membranes.
+
+    slope: of the surrogate in all cases; None for several.
+    """
     cases = []
     for seed in itertools.count():
         if len(cases) == CASES:
@@ -183,17 +188,20 @@ def without_recurrence(op, dtype, conventions):
             inputs, params = {"V": rng.normal(1, 0.5, 40)}, {"threshold": 1.0, "slope": float(rng.choice([1, 5, 25]))}
         else:
             inputs, params = of_forward(*inputs_params) if op == "forward" else inputs_params
+        if slope is not None and op != "forward":
+            params = {**params, "slope": slope}
         if settled(op, inputs, params, conventions):
             cases.append(make_case(f"{op}/feed-forward-{seed}", op, inputs, params, dtype, conventions))
 
 
-def passed(adapter, conventions, unit):
-    """{operation: [cases passed, cases]} when the adapter declares some conventions."""
-    run = check(Declaring(adapter, conventions, unit), (without_recurrence,), shrink=False)
-    cases = {own.op: [case for case in own.cases if "feed-forward" in case.id] for own in run.operations}
-    # what an operation that fails blocks is not asked, and not passed
-    offered = adapter.capabilities()["ops"]
-    return {op: [sum(case.status == "pass" for case in cases[op]), CASES] for op in offered}
+def passed(adapter, conventions, unit, slope=None):
+    """{operation: [cases passed, cases asked]} when the adapter declares some conventions; slope: see without_recurrence.
+
+    What an operation that fails blocks is not asked: 0 of 0.
+    """
+    run = check(Declaring(adapter, conventions, unit), (functools.partial(without_recurrence, slope=slope),), shrink=False)
+    asked = {own.op: [case for case in own.cases if "feed-forward" in case.id] for own in run.operations}
+    return {op: [sum(case.status == "pass" for case in asked[op]), len(asked[op])] for op in adapter.capabilities()["ops"]}
 
 
 def main(arguments=None):
@@ -202,7 +210,11 @@ def main(arguments=None):
     parser.add_argument("module", help="a module of this folder, as in snntorch_synaptic")
     parser.add_argument("--json", type=Path, required=True)
     chosen = parser.parse_args(arguments)
-    module = importlib.import_module(f"refsnn.verify.frameworks.{chosen.module}")
+    try:
+        module = importlib.import_module(f"refsnn.verify.frameworks.{chosen.module}")
+    except ImportError as error:
+        print(f"{chosen.module} cannot be imported here: {error}. The versions of its framework are in its file, as PACKAGES", file=sys.stderr)
+        return 2
     found = survey(module.adapter)
     found["packages"] = {name: version(name) for name in (package.split("==")[0] for package in module.PACKAGES)}
     found["documents"] = [{"where": where, "says": says, "does": does, "true": bool(holds())} for where, says, does, holds in module.DOCUMENTS]

@@ -4,7 +4,7 @@ import math
 
 from refsnn.chip.dynamics import transfer
 from refsnn.verify.conventions import Conventions
-from refsnn.verify.frameworks.survey import DT, NEURON, SLOPE
+from refsnn.verify.frameworks.survey import CASES, DT, NEURON, SLOPE
 
 WORDS = {
     ("integrator", "exponential"): "exp", ("integrator", "euler"): "Euler", ("current", "new"): "I[t+1]", ("current", "old"): "I[t]",
@@ -61,5 +61,9 @@ def unit_in_words(unit):
 
 
 def counted(cases):
-    """Cases passed of cases asked, over all operations."""
-    return "" if not cases else "{} of {}".format(*(sum(own[index] for own in cases.values()) for index in (0, 1)))
+    """Cases passed of cases asked, over all operations, and how many were not asked."""
+    if not cases:
+        return ""
+    passed, asked = (sum(own[index] for own in cases.values()) for index in (0, 1))
+    left = CASES * len(cases) - asked
+    return f"{passed} of {asked}" + (f", {left} not asked" if left else "")
