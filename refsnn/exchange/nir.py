@@ -239,10 +239,12 @@ def layer_of(nir, names, nodes, reading):
     fields = ("tau_mem", "tau_syn", "r", "w_in", *(["v_threshold"] if spiking else []))
     tau_mem, tau_syn, own_r, own_w_in, *threshold = (per_neuron(f"{field} of node {names[1]}", getattr(node, field), W.shape[1])
                                                      for field in fields)                                                        # (N,)
+    if R is not None and R.shape != (W.shape[1], W.shape[1]):
+        raise ShapeError(f"the weight of node {names[2]} has shape {R.T.shape}; from {W.shape[1]} neurons to themselves it must be square")
     neuron = NeuronParameters(one(tau_mem), one(tau_syn), one(*threshold) if spiking else 1.0, reading.dt)
-    r, w_in = gain(tau_mem, tau_syn, reading.dt, reading.spikes)
     # what overflows is infinite, and a Layer refuses it
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        r, w_in = gain(tau_mem, tau_syn, reading.dt, reading.spikes)
         factor = own_r * own_w_in / (r * w_in)                                    # (N,)
         factor = np.where(np.abs(factor - 1) < ROUNDING, 1.0, factor)
         W, R = (None if array is None else np.ascontiguousarray(array * factor.astype(array.dtype)) for array in (W, R))
@@ -253,14 +255,22 @@ def weights(nir, name, node):
     """The weights [from, to] of a Linear, or of an Affine whose bias is 0."""
     if isinstance(node, nir.Affine):
         zero(f"the bias of node {name}", node.bias, "a bias has no meaning here: a synapse carries spikes")
-    weight = np.asarray(node.weight)
+    weight = array_of(f"the weight of node {name}", node.weight)
     check_float_array(f"the weight of node {name}", weight, 2)
     return weight.T                                                               # (M, N)
 
 
+def array_of(name, values):
+    """The parameter of a node as an array. Raises DtypeError for lists of lists that are none."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise DtypeError(f"{name} is {describe(values)}; it must be an array") from None
+
+
 def numbers(name, values):
     """The parameter of a node in float64. Raises DtypeError, RangeError."""
-    array = np.asarray(values)
+    array = array_of(name, values)
     if array.dtype.kind not in "iuf":
         raise DtypeError(f"{name} has dtype {array.dtype}; it must hold numbers")
     if not np.isfinite(array).all():

@@ -260,6 +260,19 @@ def test_nodes_that_do_not_fit_each_other_are_refused_with_their_names_and_shape
             r"layers\[1\] of 3 does not spike \(a CubaLI\)")
 
 
+def test_a_gain_that_no_float_can_hold_is_refused_without_a_warning():
+    graph = to_nir(network(recurrent=False).layers, "step")
+    graph.nodes["0_neurons"].tau_mem = np.full(6, 1e-320)                  # the nominal r is tau_mem / dt
+    with pytest.raises(RangeError, match="W holds 24 values that are NaN or infinite"):
+        from_nir(graph)
+
+
+def uneven(node):
+    """The Linear with a list of lists that is no array."""
+    node.weight = [[1.0], [1.0, 2.0]]
+    return node
+
+
 def test_parameters_that_are_no_finite_numbers_are_refused_with_their_names():
     def with_field(field, value):
         def change(node):
@@ -271,6 +284,14 @@ def test_parameters_that_are_no_finite_numbers_are_refused_with_their_names():
     refused(with_field("v_leak", "none"), DtypeError, "v_leak of node 0_neurons has dtype <U4")
     refused(with_field("r", np.inf), RangeError, "r of node 0_neurons holds 6 values that are NaN or infinite")
     refused(with_field("w_in", 1e308), RangeError, "W holds")              # the gain overflows
+    refused({"0_linear": lambda node: uneven(node)}, DtypeError, "the weight of node 0_linear is .* must be an array")
+
+
+def test_recurrent_weights_that_are_not_square_are_refused():
+    graph = to_nir(network().layers)
+    graph.nodes["0_neurons"].nodes["recurrence"].weight = np.ones((5, 6))
+    with pytest.raises(ShapeError, match=r"node 0_neurons.recurrence has shape \(5, 6\); from 6 neurons"):
+        from_nir(graph)
 
 
 def test_a_graph_is_read_by_euler_only_where_it_decays():
