@@ -117,7 +117,10 @@ def losses():
     weight = lambda j: d(lambda v: loss.weight_decay(np.where(np.arange(6) == j, v, w)[None], rho_w)[0], w[j])      # noqa: E731
     total = S.sum()
     rate = d(lambda more: loss.rate_bound(np.concatenate([S, np.full((7, 1, 1), (more - total) / 7)], 2), rho_r, theta_r)[0], total)
-    return {"V": V[:, 0], "S": S[:, 0], "T": 7, "K": 3, "N": 4, "J": 6, "R_out": 10.0, "m": m[0], "label": label,
+    of_all = Objective(burst=rho_b, weight=rho_w, readout=rho_a, rate=rho_r, rate_limit=theta_r)
+    # weights and spikes need not belong together here: the objective only reads them
+    whole = loss.objective_and_derivatives((Layer(W), None), (Trace(V, S), Trace(V, None)), labels, of_all)[0]
+    return {"objective": whole, "V": V[:, 0], "S": S[:, 0], "T": 7, "K": 3, "N": 4, "J": 6, "R_out": 10.0, "m": m[0], "label": label,
             "p": np.exp(m[0]) / np.exp(m[0]).sum(), "L": of(m),
             "dL_dm": dL_dm, "a": m.max(), "t_max": V[:, 0].argmax(axis=0),
             "gV": loss.scores_adjoint(V, loss.cross_entropy(m, labels)[1], objective)[:, 0],

@@ -41,7 +41,7 @@ def main():
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.stdout = Printed()
-    pupil = Pupil(path.read_text(encoding="utf-8", errors="replace"), EXERCISES[number - 1], str(path))
+    pupil = Pupil(path.read_text(encoding="utf-8-sig", errors="replace"), EXERCISES[number - 1], str(path))
     for line in questions:
         question = decode_line(line)
         if question["cmd"] == "stop":

@@ -46,9 +46,10 @@ class Exercise:
     """One exercise. name is also that of its file; title and task are what the student reads; topic is a page of refsnn.exercises.derivation.
 
     functions: what is to be written, as places ("spec.neuron.lif_step"). ops: the operations of refsnn.verify.operations in which the student's
-    functions take the place of the library's, and which must then pass. questions: where no operation fits, questions to the function itself.
+    functions take the place of the library's, and which must then pass. questions: to the function itself, where no operation fits, or none sees all.
     results: names of what the function returns, where it returns a tuple. hints: three, each saying more than the one before, none the solution.
     appendix: more for the head of the file. secret: whether the expected answer is not to be shown, for it is the whole of it.
+    exact: whether the last digits are what it is about, so that those of single precision will not do.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Exercise:
     enough: int = 0
     results: tuple = ()
     secret: bool = False
+    exact: bool = False
     appendix: str = ""
 
     @property

@@ -20,6 +20,8 @@ ARROW = np.array([[0.0, 2.0], [0.0, 0.0]])                              # from n
 TWO = {"W0": row(1, 1), "R0": ARROW, "W1": np.ones((2, 1)), "x": course(1, 0, 0, 0), "V0": np.ones((4, 1, 2)),
        "S0": np.array([0, 0, 1, 0, 0, 0, 0, 0.0]).reshape(4, 1, 2),
        "V1": course(0, 0, 0, 0), "gV0": np.zeros((4, 1, 2)), "gS0": np.array([0, 0, 0, 0, 0, 0, 0, 1.0]).reshape(4, 1, 2), "gV1": course(0, 0, 0, 0)}
+CHARGED = {"U": row(0), "I_exc": row(1), "I_inh": row(0)}
+FAST, ONCE = np.array([1e-4]), np.array([1.0])
 PAPER = {
     "adjoint_step": [
         ("unequal", {"V": row(1.5), "S": row(0), "gV": row(1), "lam_S": row(4), "lam_V_next": row(8), "lam_I_next": row(8)}, STEP,
@@ -36,12 +38,16 @@ PAPER = {
     "burst": [
         ("two-neurons", {"S": np.array([1, 0, 1, 0.0]).reshape(2, 1, 2)}, {"rho": 1.0},
          "n = 2, 0: the mean of the squares is 2; 2 n / 2 at every t")],
-    "load_weights": [
-        ("as-they-are", {"W": row(0.5, -2)}, {"layer": "spiking", "levels": 0}, "levels = 0: nothing is clipped, 240 times the weights")],
+    "surrogate": [
+        ("theta-2", {"V": np.array([2.0, 2.5, 1.0])}, {"threshold": 2.0, "slope": 2.0}, "theta = 2: 1, 1/4, 1/9")],
+    "surrogate_primitive": [
+        ("theta-2", {"V": np.array([2.0, 2.5, 1.0])}, {"threshold": 2.0, "slope": 2.0}, "theta = 2: 0, 1/4, -1/3")],
     "analog_step": [
         ("unequal",
          {"U": row(0), "I_exc": row(1), "I_inh": row(0), "tau_mem": np.array([2.0]), "tau_exc": np.array([1.0]), "tau_inh": np.array([1.0])},
-         {"h": 2 * math.log(2)}, "decays 1/2 and 1/4: c = (1/2 - 1/4) / (1 - 1/2) = 1/2")],
+         {"h": 2 * math.log(2)}, "decays 1/2 and 1/4: c = (1/2 - 1/4) / (1 - 1/2) = 1/2"),
+        ("fast-membrane", {**CHARGED, "tau_mem": FAST, "tau_exc": ONCE, "tau_inh": ONCE}, {"h": 1.0}, "c = exp(-1) / 9999: exp(9999) overflows"),
+        ("fast-synapse", {**CHARGED, "tau_mem": ONCE, "tau_exc": FAST, "tau_inh": FAST}, {"h": 1.0}, "c = exp(-1) / 9999: exp(9999) overflows")],
 }
 
 

@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass, replace
 import numpy as np
 
 from refsnn.exercises.catalogue.bugs import steps
+from refsnn.spec import Layer, Trace
 from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.reference import neuron_of, surrogate_of
 
@@ -53,6 +54,8 @@ class Pupil:
         (name, original), = self.exercise.originals.items()
         if "step" in arguments:
             arguments["step"] = steps()[arguments["step"]]
+        if "V" in arguments:
+            arguments = on_a_trace(arguments)
         result = self.answers[name](*(arguments[own] for own in inspect.signature(original).parameters))
         if not isinstance(result, (dict, tuple)):
             return {"result": as_array(result)}
@@ -87,6 +90,12 @@ def adjoint_step(answers, inputs, params):
     return dict(zip(("lam_V", "lam_I"), answers["adjoint_step"](inputs["gV"], sigma, *given, inputs.get("R"), alpha, beta)))
 
 
+def on_a_trace(given):
+    """The arguments of spiking_adjoint: gV, lam_S (T, B, N) as they are, and what is made of V, S (T, B, N) and the parameters of one neuron."""
+    layer = Layer(np.ones((1, given["V"].shape[2])), neuron=neuron_of(given, given["V"].shape[2]))
+    return {"layer": layer, "trace": Trace(given["V"], given["S"]), "gV": given["gV"], "lam_S": given["lam_S"], "surrogate": surrogate_of(given)}
+
+
 # operations of functions that the library has not in this form
 BRIDGES = {"adjoint_step": adjoint_step, "decay": lambda answers, inputs, params: {"alpha": answers["decay"](inputs["tau"], params["dt"])}}
 assert set(BRIDGES) <= set(OPERATIONS)
@@ -117,6 +126,8 @@ def guarded(name, function, original, path):
         if any(array.tobytes() != copy.tobytes() for array, copy in zip(arrays_of(arguments), before)):
             raise PupilError(f"{name} changes one of the arrays that it is given (as += does): make a new one, for the caller still needs the old "
                              f"one")
+        if got is None and wanted is not None:
+            raise PupilError(f"what {name} returns is None: is there a return at the end of the function?")
         return conformed(f"what {name} returns", got, wanted)
     return answer
 
@@ -162,7 +173,7 @@ def conformed(what, got, wanted):
     if wanted is None or got is None:
         if got is wanted:
             return None
-        raise PupilError(f"{what} is None: is there a return at the end of the function?" if got is None else f"{what} must be None here")
+        raise PupilError(f"{what} is None; it must be numbers here" if got is None else f"{what} must be None here")
     if isinstance(wanted, dict):
         if not isinstance(got, dict) or set(got) != set(wanted):
             raise PupilError(f"{what} must be a dict with {', '.join(wanted)}")

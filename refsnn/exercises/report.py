@@ -23,7 +23,9 @@ def as_text(feedback):
         lines += ["", *wrapped(f"{feedback.what} still raises NotImplementedError: put your own lines there."), hint]
     elif feedback.verdict == CRASHES:
         lines += ["", *wrapped(feedback.what)]
-    elif feedback.verdict != RIGHT:
+    elif feedback.verdict == RIGHT:
+        lines += ["", *labelled("remark", feedback.meaning)] if feedback.meaning else []
+    else:
         lines += ["", *labelled("what fails", feedback.what), *given_lines(feedback), *labelled("first number", numbers_of(feedback)),
                   *labelled("usually", feedback.meaning), "", hint]
     if feedback.printed:
@@ -61,10 +63,20 @@ def given_lines(feedback):
         text = f"an array of shape {value.shape}" if large else str(value.tolist() if isinstance(value, np.ndarray) else value)
         tau = {"tau_syn": "alpha", "tau_mem": "beta"}.get(name)
         if tau and "dt" in feedback.given:
-            decays = np.exp(-feedback.given["dt"] / np.asarray(value, float))
-            text += f"   so that {tau} = exp(-dt/tau) = {np.round(decays, 6).tolist()}"
+            text += f"   so that {tau} = exp(-dt/tau) = {decays_of(value, feedback.given['dt'])}"
         lines += labelled("" if lines else "given", f"{name} = {text}")
     return lines
+
+
+def decays_of(tau, dt):
+    """exp(-dt/tau) to six digits, for a number or an array; for a list, one entry a layer, a list: layers have unlike numbers of neurons.
+
+    >>> decays_of([[1.0, 2.0], 4.0], 0.0)
+    [[1.0, 1.0], 1.0]
+    """
+    if isinstance(tau, list):
+        return [decays_of(own, dt) for own in tau]
+    return np.round(np.exp(-dt / np.asarray(tau, float)), 6).tolist()
 
 
 def as_json(feedback):

@@ -32,8 +32,8 @@ def superspike(V, theta, slope=50.0):
 def superspike_primitive(V, theta, slope=50.0):
     """The function whose exact derivative is superspike: (V - theta) / (1 + slope |V - theta|). SPEC E5.
 
-    A network that "spikes" with this instead of E3 is smooth, and the hand-written gradient is exact for it: the smooth twin of
-    refsnn.verify.check.
+    A network that "spikes" with this instead of E3, and has no reset, is smooth, and the hand-written gradient is exact for it: the
+    smooth twin of refsnn.verify.check. With the reset it is not, for that gradient takes the reset for a constant.
 
     >>> float(superspike_primitive(np.array(1.5), 1.0, slope=2))   # 0.5 / (1 + 2 * 0.5)
     0.25

@@ -19,6 +19,8 @@ from refsnn.exercises.derivation import TOPICS
 from refsnn.exercises.derivation.formula import as_mathml, as_text
 from refsnn.exercises.derivation.page import as_page, equations_of, topic_text, topics_of
 from refsnn.exercises.derivation.topic import PLACES
+from refsnn.spec import Layer, NeuronParameters, Surrogate, Trace, bptt
+from refsnn.spec.surrogate import superspike_primitive
 from refsnn.verify.operations import OPERATIONS
 from refsnn.verify.vectors.collection import DATA, read_one
 from worlds import COMMON, WORLDS
@@ -57,6 +59,33 @@ def evaluated(tree, names):
         test, one, other = (evaluated(part, names) for part in (tree.test, tree.body, tree.orelse))
         return np.where(test, one, other)
     return np.asarray(eval(compile(ast.Expression(tree), "formula", "eval"), names), float)
+
+
+def slope_errors(reset):
+    """How far the hand-written gradient of a network that spikes with Phi is from its slopes, relative; reset: times what each takes off."""
+    rng, x = np.random.default_rng(0), np.ones((6, 1, 1))
+    W, surrogate = rng.uniform(0.3, 0.9, (1, 2)), Surrogate(3.0)
+    neuron = NeuronParameters()
+    alpha, beta, theta = neuron.constants(float)
+
+    def twin(W):
+        V, S, I = np.zeros((6, 1, 2)), np.zeros((6, 1, 2)), np.zeros((1, 2))
+        for t in range(5):
+            I = alpha * I + x[t] @ W
+            V[t + 1] = beta * V[t] + I - reset * theta * S[t]
+            S[t + 1] = superspike_primitive(V[t + 1], theta, 3.0)
+        return Trace(V, S)
+
+    lam_I = bptt.spiking_adjoint(Layer(W), twin(W), np.zeros((6, 1, 2)), np.ones((6, 1, 2)), surrogate)      # of the sum of S
+    gradient, step = bptt.weight_gradient(x, lam_I), 1e-5
+    moves = step * np.eye(2)[:, None]                                                                     # (2, 1, 2)
+    slopes = [(twin(W + move).spikes.sum() - twin(W - move).spikes.sum()) / (2 * step) for move in moves]
+    return np.abs(gradient[0] - slopes).max() / np.abs(slopes).max()
+
+
+def test_the_hand_written_gradient_is_that_of_a_network_with_phi_without_reset_and_not_with_it():
+    assert slope_errors(reset=0) < 1e-7       # the difference of order 2 leaves step^2 and 1e-16 / step
+    assert slope_errors(reset=1) > 0.01       # 0.095: far above what a difference leaves
 
 
 def test_every_equation_from_e1_to_e16_is_derived():

@@ -1,6 +1,7 @@
 """Every exercise: the solution passes, the untouched stub is called that, every known mistake has its hint, no hint has the solution."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.checker import RIGHT, UNWRITTEN, WRONG, judge
 from refsnn.exercises.exercise import original, source_of
 from refsnn.exercises.pupil import Pupil
-from refsnn.exercises.report import as_text
+from refsnn.exercises.report import as_json, as_text
 from refsnn.exercises.tasks import buggy_lines
 
 README = Path(__file__).parents[2] / "README.md"
@@ -50,6 +51,7 @@ def test_a_known_mistake_gets_its_own_hint_and_a_number_that_differs(number, exe
     feedback = judged(number, exercise, exercise.wrong_answer(number, mistake))
     assert (feedback.verdict, feedback.mistake, feedback.meaning) == (WRONG, mistake.name, mistake.hint)
     assert feedback.what and feedback.yours != feedback.expected
+    assert mistake.hint.split()[0] in as_text(feedback) and json.loads(as_json(feedback))["mistake"] == mistake.name
 
 
 def test_there_are_as_many_as_were_asked_for_and_no_two_are_confused():

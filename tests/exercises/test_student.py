@@ -8,7 +8,7 @@ import pytest
 
 from refsnn.__main__ import main
 from refsnn.exercises.catalogue import EXERCISES
-from refsnn.exercises.checker import CRASHES, RIGHT, WRONG, check_file, judge
+from refsnn.exercises.checker import CRASHES, FEW_DIGITS, NO_CASE, RIGHT, WRONG, Feedback, check_file, judge
 from refsnn.exercises.pupil import Pupil
 from refsnn.exercises.report import as_text
 from refsnn.spec import neuron
@@ -96,12 +96,12 @@ def cross_entropy(m, labels):
         dm.append((p - np.eye(len(p))[label]) / len(m))
     return loss / len(m), np.array(dm)
 """),
-    "the analog step by sinh": ("transfer", """
+    "the analog step by a series": ("transfer", """
 def transfer(h, tau_mem, tau_syn):
     p, q = h / np.asarray(tau_mem, float), h / np.asarray(tau_syn, float)
-    half = (p - q) / 2
-    safe = np.where(half == 0, 1.0, half)
-    return h * np.exp(-(p + q) / 2) * np.where(half == 0, 1.0, np.sinh(safe) / safe)
+    d = abs(p - q)
+    far = np.where(d < 1e-3, 1.0, d)
+    return h * np.exp(-np.minimum(p, q)) * np.where(d < 1e-3, 1 - d / 2 + d**2 / 6 - d**3 / 24 + d**4 / 120, (1 - np.exp(-far)) / far)
 """),
     "the peak by comparing values": ("psp_peak", """
 def psp_peak(alpha):
@@ -159,6 +159,7 @@ def test_what_crashes_in_one_case_and_is_wrong_in_another_is_said_to_crash():
 
 BROKEN = {
     "a missing bracket": ("    return (I, V, S\n", "line 2 is no Python"),
+    "a NUL byte": ("    return I, V, S\0\n", "it is no Python: source code string cannot contain null bytes"),
     "a name that is not there": ("    return alfa * I, V, S\n", "line 2: NameError: name 'alfa' is not defined"),
     "no return": ("    I = alpha * I\n", "what lif_step returns is None"),
     "two results": ("    return I, V\n", "must be 3 things"),
@@ -229,9 +230,92 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
 
 
+SINGLE = {
+    "the decay in single precision": ("decay", "def decay(tau, dt):\n    return np.exp(-np.float32(dt) / tau.astype(np.float32))\n"),
+    "a constant of ten digits": ("decay", "def decay(tau, dt):\n    return 2.718281828 ** (-dt / tau)\n"),
+    "a run in single precision": ("run_spiking", """
+from refsnn.spec.neuron import lif_step
+from refsnn.spec.trace import Trace
+def run_spiking(x, W, R, neuron):
+    alpha, beta, theta = neuron.constants(np.float32)
+    V = np.zeros((*x.shape[:2], W.shape[1]), np.float32)
+    S, I = V.copy(), V[0].copy()
+    for t in range(len(x) - 1):
+        drive = (x[t] @ W + (0 if R is None else S[t] @ R)).astype(np.float32)
+        I, V[t + 1], S[t + 1] = lif_step(I, V[t], S[t], drive, alpha, beta, theta)
+    return Trace(V, S)
+"""),
+}
+
+
+@pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.replace(" ", "-"))
+def test_single_precision_inside_is_right_with_a_remark(case):
+    feedback = judged(*SINGLE[case])
+    assert (feedback.verdict, feedback.meaning) == (RIGHT, FEW_DIGITS), feedback
+    assert "remark" in as_text(feedback)
+
+
+def test_where_digits_are_the_matter_single_precision_is_wrong():
+    code = "def transfer(h, tau_mem, tau_syn):\n    p, q = np.float32(h / tau_mem), np.float32(h / tau_syn)\n    d = abs(p - q)\n" \
+           "    return h * np.exp(-np.minimum(p, q)) * np.where(d > 0, -np.expm1(-d) / np.where(d > 0, d, 1), 1)\n"
+    assert judged("transfer", code).verdict == WRONG
+
+
+def test_three_digits_are_wrong_and_called_nearly_right():
+    feedback = judged("decay", "def decay(tau, dt):\n    return np.round(np.exp(-dt / tau), 3)\n")
+    assert feedback.verdict == WRONG and "Some digits are lost" in feedback.meaning
+
+
+SWAPPED = """
+from refsnn.spec.neuron import lif_step
+from refsnn.spec.trace import Trace
+def run_spiking(x, W, R, neuron):
+    beta, alpha, theta = neuron.constants(W.dtype)
+    V = np.zeros((*x.shape[:2], W.shape[1]))
+    S, I = np.zeros_like(V), np.zeros_like(V[0])
+    for t in range(len(x) - 1):
+        drive = x[t] @ W + (0 if R is None else S[t] @ R)
+        I, V[t + 1], S[t + 1] = lif_step(I, V[t], S[t], drive, alpha, beta, theta)
+    return Trace(V, S)
+"""
+
+
+def test_alpha_and_beta_exchanged_in_a_run_are_found_and_can_be_printed():
+    feedback = judged("run_spiking", SWAPPED)
+    assert feedback.verdict == WRONG and "tau_mem and tau_syn exchanged" in feedback.meaning
+    assert "so that alpha" in as_text(feedback)
+
+
+def test_layers_of_unlike_time_constants_can_be_printed():
+    feedback = Feedback(4, "run_spiking", WRONG, given={"tau_mem": [[1.0, 2.0], 4.0], "dt": 1.0}, field="V0", yours=1.0, expected=2.0)
+    assert "beta = exp(-dt/tau) = [[0.367879, 0.606531], 0.778801]" in " ".join(as_text(feedback).split())
+
+
+def test_returned_codes_are_shown_as_they_were_returned():
+    feedback = judged("load_weights", "def load_weights(W, spiking, levels):\n    return W if levels == 0 else np.rint(240 * W).clip(-levels, levels)\n")
+    assert (feedback.verdict, feedback.yours, feedback.expected) == (WRONG, 60, 0.25) and "scale" not in feedback.meaning
+
+
+def test_a_missing_field_is_not_called_a_missing_return():
+    text = EXERCISES[NUMBER["injection"] - 1].solution(NUMBER["injection"])
+    code = text + "\n\nright = backward\ndef backward(*given):\n    return tuple(LayerGradient(own.W, None) for own in right(*given))\n"
+    feedback = judge(NUMBER["injection"], Pupil(code, EXERCISES[NUMBER["injection"] - 1]))
+    assert feedback.verdict == CRASHES and "None; it must be numbers" in feedback.what and "return at the end" not in feedback.what
+
+
+def test_no_case_is_referred_to_where_there_is_none():
+    feedback = judged("find_the_bug", "def buggy_lines():\n    return {'A': 1, 'B': 1, 'C': 1, 'D': 1}\n")
+    assert feedback.verdict == WRONG and feedback.meaning == NO_CASE
+
+
+def test_a_byte_order_mark_harms_nothing(tmp_path):
+    path = tmp_path / "03_lif_step.py"
+    path.write_text(EXERCISES[2].solution(3), encoding="utf-8-sig")
+    assert check_file(path, 30.0).verdict == RIGHT
+
+
 def test_digits_are_shown_until_the_difference_is_seen():
-    feedback = judged("decay", "def decay(tau, dt):\n    return 2.718281828 ** (-dt / tau)\n")
-    assert "yours is 0.60653066, it" not in as_text(feedback) and "Some digits are lost" in feedback.meaning
+    feedback = Feedback(1, "decay", WRONG, field="alpha", yours=0.6065306597126334, expected=0.6065306597126335)
     yours, should = re.search(r"yours is (\S+), it should be (\S+)", as_text(feedback)).groups()
     assert yours != should
 

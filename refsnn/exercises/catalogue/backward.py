@@ -1,6 +1,8 @@
 """Exercises 10-14: Jacobian entries, one adjoint step, the recursion, the gradient of the weights, the injection of a trace."""
 
 from refsnn.exercises.exercise import Exercise, Mistake, Question
+from refsnn.exercises.paper import STEP
+from refsnn.verify.conformance.byhand import course
 
 NEURON = {"alpha": 0.5, "beta": 0.25, "theta": 1.0, "slope": 2.0}
 
@@ -14,6 +16,12 @@ BACKWARD = (
          "S[t], but is treated as a constant."),
         (Mistake("current not substituted", (("membrane = current + np.array([0, beta, 0])", "membrane = np.array([1, beta, r])"),),
                  "dV[t+1]/dI[t] is 1 with you. By I[t+1] it is 1; but the question is by I[t], which has decayed by then."),
+         Mistake("nothing substituted",
+                 (("return np.array([current, membrane, sigma * membrane])", "return np.array([current, [1, beta, 0], [0, sigma, 0]])"),),
+                 "You read each row off its own equation. I[t+1] and V[t+1] on the right-hand sides are values after the step: put in what they are "
+                 "made of, until only values of t are left."),
+         Mistake("membrane not substituted", (("membrane = current + np.array([0, beta, 0])", "membrane = np.array([1, beta, 0])"),),
+                 "In the row of the membrane I[t+1] is left as it is: put in alpha I[t] + r S[t], which brings both a decay and the recurrent weight."),
          Mistake("reset differentiated", (("np.array([0, beta, 0])", "np.array([0, beta, -theta])"),),
                  "Your membrane depends on the spike through the reset. The reset carries no gradient: in the backward direction its spike is a "
                  "constant."),
@@ -69,9 +77,13 @@ BACKWARD = (
                  "You let the gradient flow through the reset. Its spike counts as a constant."),
          Mistake("R not transposed", (("layer.R.T", "layer.R"),),
                  "R must be transposed on the way back."),
+         Mistake("time zero", (("range(len(lam_I) - 1, 0, -1)", "range(len(lam_I) - 1, -1, -1)"),),
+                 "One step too many: entry 0 stays 0. No gradient sees it, since no weight acts on the states at t = 0, which are given."),
          Mistake("last step forgotten", (("range(len(lam_I) - 1, 0, -1)", "range(len(lam_I) - 2, 0, -1)"),),
                  "The recursion begins one step too early: what the loss says about the last time step, T - 1, is lost.")),
-        ops=("backward",)),
+        ops=("backward",),
+        questions=(Question("time-zero", {"V": course(0, 0), "S": course(0, 0), "gV": course(4, 2), "lam_S": course(0, 0), **STEP},
+                            "lamI[1] = 2, and entry 0 stays 0"),)),
     Exercise(
         "weight_gradient", "which spike meets which adjoint", "adjoint", ("spec.bptt.weight_gradient",),
         "Sum up the gradient of a weight. The same function serves W, with the spikes from below, and R, with the layer's own.",

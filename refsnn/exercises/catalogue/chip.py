@@ -4,6 +4,8 @@ import numpy as np
 
 from refsnn.exercises.exercise import Exercise, Mistake, Question
 
+RETURN = "return h * np.exp(-np.minimum(rate_mem, rate_syn)) * ratio"
+PLAIN = "(np.exp(-h / tau_mem) - np.exp(-h / tau_syn)) / (1 / tau_syn - 1 / tau_mem)"
 QUOTIENT = "np.where(d > 0, -np.expm1(-d) / np.where(d > 0, d, 1), 1.0)"
 
 CHIP = (
@@ -16,6 +18,10 @@ CHIP = (
          "The codes go from -levels to levels. With levels = 0 the weights are to be left as they are; the dtype is that of W."),
         (Mistake("not clipped", ((".clip(-levels, levels)", ""),),
                  "Large weights are not clipped: the chip has 6 bits, codes -63 .. 63."),
+         Mistake("63 always", ((".clip(-levels, levels)", ".clip(-63, 63)"),),
+                 "You clip at 63, whatever levels is: a chip with fewer bits has smaller codes."),
+         Mistake("240 always", (("scale = weight_scale(W, spiking, levels)", "scale = 240.0"),),
+                 "The scale is 240 with you in every layer. In the readout it follows from the largest weight: weight_scale knows."),
          Mistake("cut", (("np.rint(scale * W)", "np.trunc(scale * W)"),),
                  "You cut towards 0; it is to be rounded to the nearest. All weights become too small by half a step on average."),
          Mistake("ties up", (("np.rint(scale * W)", "np.floor(scale * W + 0.5)"),),
@@ -24,7 +30,15 @@ CHIP = (
                  "Negative weights are lost. A synapse is unsigned, but a signed input takes two rows of them: codes go from -63 to 63."),
          Mistake("codes", (("clip(-levels, levels) / scale)", "clip(-levels, levels))"),),
                  "You return codes; asked for are weights in the model's unit: scale back.")),
-        ops=("load_weights",)),
+        questions=(
+            Question("first", {"W": np.array([[0.25, -0.125, 0.0]]), "spiking": True, "levels": 63}, "codes 60, -30, 0 of a scale of 240"),
+            Question("large", {"W": np.array([[0.5, -2.0, 0.3]]), "spiking": True, "levels": 63}, "codes 63, -63, 63: clipped"),
+            Question("five-bits", {"W": np.array([[0.25, -0.25, 0.0625]]), "spiking": True, "levels": 31}, "codes 31, -31, 15: clipped at levels"),
+            Question("as-they-are", {"W": np.array([[0.3, -2.0]]), "spiking": True, "levels": 0}, "levels = 0: as they are"),
+            Question("readout", {"W": np.array([[0.5, -0.3, 0.1]]), "spiking": False, "levels": 63}, "scale 63 / 0.5 = 126: codes 63, -38, 13"),
+            Question("ties", {"W": np.array([[1, 3, 5, -1, -3, 126]]) / 128, "spiking": False, "levels": 63},
+                     "scale 64: 0.5, 1.5, 2.5, .. go to the even ones"),
+            Question("small-readout", {"W": np.array([[0.01, -0.007]]), "spiking": False, "levels": 63}, "scale 250, not more"))),
     Exercise(
         "straight_through", "learning through a rounding", "chip", ("exercises.tasks.straight_through_step",),
         "One step of learning with a chip in the loop: the loss sees rounded weights, the update goes to the floats.",
@@ -68,7 +82,19 @@ CHIP = (
                  "are gone."),
          Mistake("no decay", (("return h * np.exp(-np.minimum(rate_mem, rate_syn)) * ratio", "return h * ratio"),),
                  "One exponential was taken out as a factor, and then left out."),
+         Mistake("plain quotient", ((RETURN, f"return {PLAIN}"),),
+                 "The plain quotient is 0/0 where the time constants are equal, and loses digits where they nearly are."),
+         Mistake("plain quotient, 0 for 0/0", ((RETURN, f"return np.where(d > 0, {PLAIN}, 0.0)"),),
+                 "The plain quotient, with 0 in place of 0/0: with equal time constants the synapse is disconnected, and where they nearly agree the "
+                 "quotient loses its digits."),
+         Mistake("membrane's decay",
+                 (("d = np.abs(rate_mem - rate_syn)", "d = rate_syn - rate_mem"),
+                  (QUOTIENT, "np.where(d == 0, 1.0, -np.expm1(-d) / np.where(d == 0, 1, d))"), ("np.minimum(rate_mem, rate_syn)", "rate_mem")),
+                 "Right, until the membrane is much the faster one: you always take out its decay, and 0 times infinity is left. Take out the slower "
+                 "decay, whichever it is."),
+         Mistake("overflow", ((QUOTIENT, QUOTIENT.replace("-np.expm1(-d)", "np.expm1(d)")), ("-np.minimum(rate_mem", "-np.maximum(rate_mem")),
+                 "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower decay."),
          Mistake("faster decay", (("-np.minimum(rate_mem", "-np.maximum(rate_mem"),),
                  "The factor taken out is that of the faster decay; with the remaining quotient it has to be the slower one.")),
-        ops=("analog_step",)),
+        ops=("analog_step",), exact=True),
 )

@@ -31,7 +31,9 @@ FORWARD = (
          "V rises from n to n + 1 as long as the quotient of the two values is above 1. Write the quotient down; most of it cancels.",
          "Time goes in whole steps: do not look for the zero of a derivative, compare neighbours, beginning with n = 1, and stop when the next one "
          "is no larger. The power is one less than the number of steps, for the first step has seen no decay."),
-        (Mistake("power", (("n * alpha ** (n - 1)", "n * alpha ** n"),),
+        (Mistake("ten steps", ((LOOP, LOOP.replace("> n:", "> n and n < 10:")),),
+                 "You look at the first ten steps only. A slow decay has its peak later (alpha = 0.97: n = 33); go on until V no longer rises."),
+         Mistake("power", (("n * alpha ** (n - 1)", "n * alpha ** n"),),
                  "One decay too many: the spike is in V after its first step in full, so V = 1 there, not alpha."),
          Mistake("from zero", (("return n, n", "return n - 1, n"),),
                  "V is right, but your n is too small by one: after the first step, n = 1, V is 1. (An index of an array begins with 0.)"),
@@ -48,7 +50,7 @@ FORWARD = (
         questions=tuple(Question(f"alpha-{alpha:.4g}", {"alpha": alpha}, comment) for alpha, comment in (
             (0.5, "V = 1, 1, 3/4, ..: a tie, so n = 1"), (0.75, "V = 1, 3/2, 27/16, 27/16, ..: a tie, so n = 3"),
             (math.exp(-1.7 / 6), "the paper's: dt = 1.7 us, tau = 6 us"), (0.51, "V = 1, 1.02, 0.78"),
-            (0.3, "V falls at once"), (0.88, "a slow decay"))),
+            (0.3, "V falls at once"), (0.88, "a slow decay"), (0.97, "a slower one: n = 33"))),
         results=("n", "V")),
     Exercise(
         "lif_step", "one step of a spiking neuron", "neuron", ("spec.neuron.lif_step",),
@@ -105,6 +107,10 @@ FORWARD = (
          "met. For dark pixels the time is infinite, and must not come out as NaN."),
         (Mistake("dark at 0", (("np.inf)", "0.0)"),),
                  "A pixel that never reaches the threshold has no spike, so its time is infinite. Yours spikes at once, before the brightest."),
+         Mistake("dark unguarded",
+                 (("np.maximum(intensity - THRESHOLD_IN, 0.0)", "intensity - THRESHOLD_IN"),
+                  ("np.where(charged > 0, tau_in * np.log(intensity / charged), np.inf)", "tau_in * np.log(intensity / charged)")),
+                 "Right for bright pixels. For dark ones the logarithm is that of a number that is not positive: NaN, where the time is infinite."),
          Mistake("sign", (("intensity / charged", "charged / intensity"),),
                  "Times before 0: the quotient in the logarithm stands on its head."),
          Mistake("log10", (("np.log(", "np.log10("),),
@@ -132,6 +138,9 @@ FORWARD = (
          Mistake("no modulus", (("(1 + slope * np.abs(V - theta))", "(1 + slope * (V - theta))"),),
                  "Right above the threshold, wrong below it, and singular at a distance of 1 / slope: in the denominator stands the distance, which "
                  "has no sign."),
+         Mistake("theta is 1", (("return 1 / (slope * np.abs(V - theta) + 1) ** 2", "return 1 / (slope * np.abs(V - 1) + 1) ** 2"),
+                                ("return (V - theta) / (1 + slope * np.abs(V - theta))", "return (V - 1) / (1 + slope * np.abs(V - 1))")),
+                 "The peak is at 1 with you, whatever theta is. It belongs where the neuron spikes."),
          Mistake("even", (("return (V - theta) / (1", "return np.abs(V - theta) / (1"),),
                  "Your primitive falls below the threshold. A function whose derivative is positive everywhere rises everywhere: the numerator "
                  "keeps its sign.")),

@@ -13,8 +13,9 @@ SURROGATE = Topic(
           ("sigma(V) == 1/(beta_s*abs(V - theta) + 1)**2",), "E5"),
      Step("Its height is 1, and it has fallen to a quarter at a distance of 1/beta_s = 0.02 theta.",
           ("sigma(theta) == 1", "sigma(theta + 1/beta_s) == 1/4")),
-     Step("It is the true derivative of a smooth function, Phi. A network that used Phi in place of the step would have the hand-written gradient "
-          "as its exact one: that is how the gradient is tested (the smooth twin).", ("Phi(V) == (V - theta)/(1 + beta_s*abs(V - theta))",)),
+     Step("It is the true derivative of a smooth function, Phi. A network without the reset that used Phi in place of the step would have the "
+          "hand-written gradient as its exact one: that is how the gradient is tested (the smooth twin). With a reset by theta Phi(V[t]) it would "
+          "not, for the hand-written gradient takes the reset for a constant.", ("Phi(V) == (V - theta)/(1 + beta_s*abs(V - theta))",)),
      Step("To see it, take u = V - theta > 0 and differentiate u/(1 + beta_s u) by the quotient rule. In the numerator beta_s u drops out.",
           ("((1 + beta_s*u) - u*beta_s)/(1 + beta_s*u)**2 == 1/(1 + beta_s*u)**2",)),
      Step("Phi is odd about the threshold, so its derivative is even: below the threshold the same formula holds with the distance in place of u. "
@@ -26,8 +27,8 @@ SURROGATE = Topic(
 
 LOSS = Topic(
     "loss", "From membranes of the readout to a loss, and back",
-    "One sample with the membranes V[t, k] of K readouts; label is the right class. For a batch of B samples the loss is the mean, so every "
-    "derivative below has a factor 1/B.",
+    "One sample with the membranes V[t, k] of K readouts; label is the right class. For a batch of B samples every term "
+    "but the weight decay, which no sample enters, is a mean over them, so that every derivative below but its own has a factor 1/B.",
     (Step("The score of a class is its largest membrane, in units of 1/R_out. The first step, t = 0, counts.",
           ("m[k] == R_out*max(V[t, k] for t in range(T))",), "E11"),
      Step("Scores become probabilities by softmax; the loss is the negative logarithm of that of the right class. The logarithm of the quotient is "
@@ -56,4 +57,6 @@ LOSS = Topic(
      Step("Last, an upper bound on the spikes of a whole layer: below theta_r it is 0, and so is its derivative; above, the square grows from 0, so "
           "there is no kink.",
           ("total == sum(n[i] for i in range(N))", "bound == rho_r*max(0, total - theta_r)**2", "dbound_dS == 2*rho_r*max(0, total - theta_r)"),
-          "E16")))
+          "E16"),
+     Step("The objective is the sum of these: of burst, bound and decay one for every spiking layer (here there is one), of loss and amplitude one. "
+          "All derivatives above add up likewise.", ("objective == L + amplitude + burst + bound + decay",))))
