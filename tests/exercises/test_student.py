@@ -216,6 +216,7 @@ def test_the_command_line_from_stub_to_solution(tmp_path, capsys):
     path.write_text(EXERCISES[2].wrong_answer(3, EXERCISES[2].mistakes[0]))
     assert main(["exercises", "check", str(path), "--json"]) == 1
     feedback = json.loads(capsys.readouterr().out)
+    assert feedback["file"] == str(path)
     assert (feedback["number"], feedback["verdict"], feedback["mistake"]) == (3, "wrong", "tie")
     assert main(["exercises", "check", str(path)]) == 1 and "it should be 0" in capsys.readouterr().out
     path.write_text(EXERCISES[2].solution(3))
@@ -227,6 +228,9 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
     assert main(["exercises", "check", str(path)]) == 2 and "neither the name nor the functions" in capsys.readouterr().err
+    assert main(["exercises", "check", str(path), "--json"]) == 2
+    line = json.loads(capsys.readouterr().out)
+    assert (line["file"], line["verdict"]) == (str(path), "of no exercise")
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
 
 

@@ -105,7 +105,8 @@ BACKWARD = (
     Exercise(
         "injection", "the gradient on a measured trace", "injection", ("spec.bptt.backward",),
         "The idea of the paper: somebody else, a chip, has run the network, and all you get is its trace. Put the backward pass of all layers "
-        "together, out of the functions that are imported for you, from the readout down.",
+        "together, out of the functions that are imported for you, from the readout down. A LayerGradient has two fields, W and R; R is None where the "
+        "layer has none.",
         ("Where, in the equations of the backward pass, does a quantity of the forward pass appear? Which of them were recorded?",
          "Spikes appear as what a layer got from below; membranes in the surrogate. Both are the recorded ones. Decays and weights are the ideal "
          "model's.",

@@ -65,7 +65,8 @@ CHIP = (
     Exercise(
         "transfer", "the analog step and its singular limit", "chip", ("chip.dynamics.transfer",),
         "A current 1 at time 0 decays with tau_syn; a leaky membrane integrates it with tau_mem. Solve the integral  c = int_0^h "
-        "exp(-(h-s)/tau_mem) exp(-s/tau_syn) ds, and write it so that it holds to the last digits for equal and for nearly equal time constants.",
+        "exp(-(h-s)/tau_mem) exp(-s/tau_syn) ds, and write it so that it holds to the last digits for equal and for nearly equal time constants. "
+        "tau_mem and tau_syn may be arrays, one entry a neuron.",
         ("Do the integral for different time constants. What is it 0/0 of, when they are equal, and what is its limit?",
          "The result is a difference of two exponentials over a difference of two rates. Where the rates nearly agree, both differences lose their "
          "digits. Take one exponential out as a factor.",
