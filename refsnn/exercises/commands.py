@@ -27,7 +27,8 @@ def add_classroom(verbs):
             verb.add_argument("--dir", type=Path, required=True, metavar="DIR", help="folder for the file; it is made if it does not exist")
         elif name == "check":
             verb.add_argument("file", type=Path, metavar="FILE", help="the file that start wrote, with your lines in it")
-            verb.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="how long one call may take (default: 10)")
+            verb.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS",
+                              help="how long one call may take (default: 10); all together may take twelve times that")
             verb.add_argument("--json", action="store_true", help="print the feedback as JSON, for graders")
         elif name == "hint":
             verb.add_argument("--level", type=int, choices=(1, 2, 3), default=1, help="how much it says (default: 1)")
@@ -89,6 +90,9 @@ def run_show(chosen):
         raise RangeError("--picture draws a figure: it needs --out FILE, .png or .svg")
     if chosen.out is not None and chosen.out.suffix not in (".png", ".svg"):
         raise RangeError(f"--out is {chosen.out}; it must end in .png or .svg")
+    if chosen.out is not None:
+        from refsnn.exercises.figures import check_matplotlib
+        check_matplotlib()                                                     # before a training, not after it
     if chosen.picture:
         from refsnn.exercises.figures import PICTURES, SIZE, Example
         return write_figure(PICTURES[chosen.picture][2], Example(), SIZE, chosen.out)

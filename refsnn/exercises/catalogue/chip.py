@@ -94,7 +94,8 @@ CHIP = (
                  "Right, until the membrane is much the faster one: you always take out its decay, and 0 times infinity is left. Take out the slower "
                  "decay, whichever it is."),
          Mistake("overflow", ((QUOTIENT, QUOTIENT.replace("-np.expm1(-d)", "np.expm1(d)")), ("-np.minimum(rate_mem", "-np.maximum(rate_mem")),
-                 "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower decay."),
+                 "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower "
+                 "decay."),
          Mistake("faster decay", (("-np.minimum(rate_mem", "-np.maximum(rate_mem"),),
                  "The factor taken out is that of the faster decay; with the remaining quotient it has to be the slower one.")),
         ops=("analog_step",), exact=True),
