@@ -9,6 +9,7 @@ import ast
 import contextlib
 import re
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from refsnn.exercises.paper import on_paper
 from refsnn.exercises.pupil import NOT_WRITTEN, QUESTION, Pupil, PupilError
 from refsnn.verify.conformance.cases import by_hand, generated, make_case
 from refsnn.verify.conformance.compare import compare
+from refsnn.verify.conformance.diagnosis import SINGLE
 from refsnn.verify.conformance.runner import check, put
 from refsnn.verify.conformance.search import smallest_failure
 from refsnn.verify.conformance.subject import AnswerError, Harness, HarnessError
@@ -32,7 +34,9 @@ RELATIVE = 1e-9                            # two wrong answers that agree so wel
 RIGHT, UNWRITTEN, WRONG, CRASHES = "right", "not written yet", "wrong", "does not run"
 NO_IDEA = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
 SINGLE_INSIDE = "float32 inside"           # how conformance's diagnosis begins where no error is above what single precision explains
-FEW_DIGITS = "Right to the digits of single precision. The library keeps those of double precision: is there float32 inside, or a short constant?"
+FEW_DIGITS = ("Right to the digits of single precision. The library keeps those of double precision: is there float32 inside, or a constant with "
+              "few digits?")
+WHOLE = 12                                 # times the limit of one call: the limit of a whole check
 NO_CASE = "It is none of the usual mistakes. The hints say what to ask."
 START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child import main; main()"
 
@@ -41,7 +45,8 @@ START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child impor
 class Feedback:
     """What a check comes to. verdict: one of the four words above; what: which property or case fails, in words.
 
-    given: {name: value} of that case; field, place, yours, expected: its first wrong number. meaning: what such an error usually means, or a remark on a right answer;
+    given: {name: value} of that case; field, place, yours, expected: its first wrong number.
+    meaning: what such an error usually means, or a remark on a right answer.
     mistake: the name of the known mistake, where it is one. printed: the beginning of what the file printed.
     """
 
@@ -71,7 +76,10 @@ def check_file(path, timeout):
         where = f"line {error.lineno} is no Python" if getattr(error, "lineno", None) else "it is no Python"
         return Feedback(number, exercise.name, CRASHES, f"{where}: {getattr(error, 'msg', error)}")
     with subject_of(path, text, number, timeout) as subject:
-        feedback = judge(number, subject)
+        try:
+            feedback = judge(number, subject)
+        except BROKEN as error:            # a file that answers at first, and then no more
+            feedback = crashed(number, exercise, error.args[-1])
         with contextlib.suppress(*BROKEN):
             feedback.printed = subject.call(PRINTED, {}, {}, {})["text"].tobytes().decode("utf-8", "replace") if isinstance(subject, Harness) else ""
         return feedback
@@ -88,12 +96,26 @@ def number_of(text, path):
     raise DataError(f"{path} has neither the name nor the functions of an exercise, as the file that `refsnn exercises start` wrote")
 
 
+class Limited(Harness):
+    """A Harness whose calls together may not take longer than WHOLE times what one may."""
+
+    def __init__(self, words, title, timeout):
+        self.end_of_time = time.monotonic() + WHOLE * timeout
+        super().__init__(words, title, timeout)
+
+    def call(self, op, inputs, params, conventions):
+        """One call. Raises HarnessError where the time for all is over, and what Harness.call raises."""
+        if time.monotonic() > self.end_of_time:
+            raise HarnessError(f"its answers take longer than {WHOLE * self.timeout:g} s in all: it is too slow")
+        return super().call(op, inputs, params, conventions)
+
+
 def subject_of(path, text, number, timeout):
     """The file as a subject, in a process of its own; in a browser, which has no processes, in this one."""
     if sys.platform == "emscripten":
         return contextlib.nullcontext(Pupil(text, EXERCISES[number - 1], str(path)))
     root = str(Path(refsnn.__file__).parents[1])
-    return Harness([sys.executable, "-c", START.format(root), str(path), str(number)], str(path), timeout)
+    return Limited([sys.executable, "-c", START.format(root), str(path), str(number)], str(path), timeout)
 
 
 def judge(number, subject):
@@ -102,7 +124,7 @@ def judge(number, subject):
     feedback = by_operations(number, exercise, subject) if exercise.ops else Feedback(number, exercise.name, RIGHT)
     if feedback.verdict == RIGHT and exercise.questions:
         asked = by_questions(number, exercise, subject)
-        feedback = feedback if asked.verdict == RIGHT else asked
+        feedback = asked if asked.verdict != RIGHT or asked.meaning else feedback
     if feedback.verdict == WRONG and not feedback.meaning:
         feedback.meaning = NO_IDEA if has_numbers(feedback.given) else NO_CASE
     return feedback
@@ -206,13 +228,15 @@ def by_questions(number, exercise, subject):
         except BROKEN as error:
             return crashed(number, exercise, error.args[-1])
         expected = {"result": np.array(question.expected)} if question.expected is not None else solution.call(QUESTION, inputs, params, {})
-        wrong = next((name for name in expected if not same(outputs[name], expected[name])), None)
+        wrong = first_wrong(outputs, expected)
         right += wrong is None and not question.must
         if wrong is not None:
             missed.append((question, wrong, outputs[wrong], expected[wrong]))
     serious = [entry for entry in missed if entry[0].must]
     if not serious and right >= exercise.enough:
         return Feedback(number, exercise.name, RIGHT)
+    if not exercise.exact and all(same(got, expected, SINGLE) for *_, got, expected in serious or missed):
+        return Feedback(number, exercise.name, RIGHT, meaning=FEW_DIGITS)
     feedback = Feedback(number, exercise.name, WRONG)
     describe(feedback, exercise, *(serious or missed)[0])
     if not serious:
@@ -224,6 +248,11 @@ def by_questions(number, exercise, subject):
     if not feedback.meaning and not serious:
         feedback.meaning = "For each step that it accepts, think of a state in which a right step must give something else; then ask for that."
     return feedback
+
+
+def first_wrong(outputs, expected):
+    """The name of the first output that is wrong, before it those that are wrong even in single precision; None where all are right."""
+    return next((name for relative in (SINGLE, RELATIVE) for name in expected if not same(outputs[name], expected[name], relative)), None)
 
 
 def arguments_of(question):
@@ -267,8 +296,8 @@ def agree(one, other):
     return one is not None and other is not None and all(same(one[name], array) for name, array in other.items())
 
 
-def same(one, other):
-    """Whether two arrays are the same but for rounding."""
+def same(one, other, relative=RELATIVE):
+    """Whether two arrays are the same but for rounding, relative to the largest number."""
     one, other = np.asarray(one, float), np.asarray(other, float)
     scale = np.abs(other[np.isfinite(other)]).max(initial=0)
-    return one.shape == other.shape and np.allclose(one, other, RELATIVE, RELATIVE * scale, equal_nan=True)
+    return one.shape == other.shape and np.allclose(one, other, relative, relative * scale, equal_nan=True)

@@ -1,5 +1,6 @@
 """The verbs `refsnn exercises`, `refsnn explain` and `refsnn show`. Exit codes: 0, 1 where an exercise is not right yet, 2 after an error."""
 
+import json
 import os
 import sys
 import tempfile
@@ -26,7 +27,8 @@ def add_classroom(verbs):
             verb.add_argument("--dir", type=Path, required=True, metavar="DIR", help="folder for the file; it is made if it does not exist")
         elif name == "check":
             verb.add_argument("file", type=Path, metavar="FILE", help="the file that start wrote, with your lines in it")
-            verb.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="how long one call may take (default: 10)")
+            verb.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS",
+                              help="how long one call may take (default: 10); all together may take twelve times that")
             verb.add_argument("--json", action="store_true", help="print the feedback as JSON, for graders")
         elif name == "hint":
             verb.add_argument("--level", type=int, choices=(1, 2, 3), default=1, help="how much it says (default: 1)")
@@ -88,11 +90,15 @@ def run_show(chosen):
         raise RangeError("--picture draws a figure: it needs --out FILE, .png or .svg")
     if chosen.out is not None and chosen.out.suffix not in (".png", ".svg"):
         raise RangeError(f"--out is {chosen.out}; it must end in .png or .svg")
+    if chosen.out is not None:
+        from refsnn.exercises.figures import check_matplotlib
+        check_matplotlib()                                                     # before a training, not after it
     if chosen.picture:
         from refsnn.exercises.figures import PICTURES, SIZE, Example
         return write_figure(PICTURES[chosen.picture][2], Example(), SIZE, chosen.out)
-    from refsnn.exercises.show import as_text, story, trained
+    from refsnn.exercises.show import SHORT, as_text, check_image, story, trained
     if chosen.run is None:
+        check_image(SHORT, chosen.image)                                       # before the training, not after it
         print("training for two epochs on the sample; --run DIR takes the weights of a run", file=sys.stderr, flush=True)
     own = story(*trained(chosen.run), chosen.image)
     if chosen.out is None:
@@ -149,8 +155,13 @@ def run_check(chosen):
     check_number("--timeout", chosen.timeout, low=0, high=3600, strict=True)
     with tempfile.TemporaryDirectory() as scratch:
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)         # it would leave a folder in the current one
-        feedback = check_file(chosen.file, chosen.timeout)
-    print(as_json(feedback) if chosen.json else as_text(feedback))
+        try:
+            feedback = check_file(chosen.file, chosen.timeout)
+        except DataError as error:
+            if chosen.json:                                                    # so that a grader has a line for every file
+                print(json.dumps({"format": 1, "file": str(chosen.file), "verdict": "of no exercise", "what": str(error)}))
+            raise
+    print(as_json(feedback, chosen.file) if chosen.json else as_text(feedback))
     return 0 if feedback.verdict == RIGHT else 1
 
 

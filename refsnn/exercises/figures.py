@@ -3,6 +3,7 @@
 They need matplotlib, and nothing else here does.
 """
 
+import importlib.util
 import io
 
 import numpy as np
@@ -19,13 +20,17 @@ QUIET = "#bbbbbb"
 SIZE = (8, 4.6)                                  # inches, of a teaching picture
 
 
+def check_matplotlib():
+    """Raise DataError where matplotlib is missing."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise DataError("a figure needs the extra plot (pip install 'refsnn[plot]')")
+
+
 def drawn(draw, own, size, format):
     """A figure as bytes, "png" or "svg"; draw(figure, own) fills a matplotlib Figure of `size` inches. Raises DataError without matplotlib."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise DataError("a figure needs the extra plot (pip install 'refsnn[plot]')") from None
+    check_matplotlib()
+    import matplotlib
+    from matplotlib.figure import Figure
     content = io.BytesIO()
     # svg.hashsalt and no date: the same figure gives the same bytes
     style = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "refsnn", "svg.fonttype": "none"}

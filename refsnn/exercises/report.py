@@ -79,14 +79,14 @@ def decays_of(tau, dt):
     return np.round(np.exp(-dt / np.asarray(tau, float)), 6).tolist()
 
 
-def as_json(feedback):
-    """The feedback as a JSON object of one line; arrays as in conformance, numbers that JSON has no word for as text."""
+def as_json(feedback, path):
+    """The feedback on the file at `path` as a JSON object of one line; arrays as in conformance, numbers that JSON has no word for as text."""
     values = asdict(feedback)
     values["given"] = {name: encode_array(value) if isinstance(value, np.ndarray) else value for name, value in feedback.given.items()}
     for name in ("yours", "expected"):
         if values[name] is not None and not np.isfinite(values[name]):
             values[name] = str(values[name])
-    return json.dumps({"format": 1, **values})
+    return json.dumps({"format": 1, "file": str(path), **values})
 
 
 def title_line(number):

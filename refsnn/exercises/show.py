@@ -73,10 +73,16 @@ def trained(folder=None, report=Silence()):
         return trained(scratch, report)
 
 
-def story(recipe, network, number):
-    """The Story of test image `number` of the recipe's data. Raises RangeError."""
+def check_image(recipe, number):
+    """The Dataset of a recipe. Raises RangeError where it has no test image `number`."""
     data = load(recipe.data)
     check_count("image", number, low=0, high=len(data.test_images) - 1)
+    return data
+
+
+def story(recipe, network, number):
+    """The Story of test image `number` of the recipe's data. Raises RangeError."""
+    data = check_image(recipe, number)
     image, labels = data.test_images[number:number + 1], data.test_labels[number:number + 1]
     x = encode(image, dtype=network.layers[0].W.dtype)                           # (T, 1, M)
     chip = Substrate(replace(recipe, substrate="chip"), network).chip

@@ -51,7 +51,7 @@ def test_a_known_mistake_gets_its_own_hint_and_a_number_that_differs(number, exe
     feedback = judged(number, exercise, exercise.wrong_answer(number, mistake))
     assert (feedback.verdict, feedback.mistake, feedback.meaning) == (WRONG, mistake.name, mistake.hint)
     assert feedback.what and feedback.yours != feedback.expected
-    assert mistake.hint.split()[0] in as_text(feedback) and json.loads(as_json(feedback))["mistake"] == mistake.name
+    assert mistake.hint.split()[0] in as_text(feedback) and json.loads(as_json(feedback, "mine.py"))["mistake"] == mistake.name
 
 
 def test_there_are_as_many_as_were_asked_for_and_no_two_are_confused():

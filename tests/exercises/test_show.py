@@ -82,3 +82,8 @@ def test_pictures_are_in_the_page_where_matplotlib_is(tmp_path):
     assert main(["explain", "--html", str(path)]) == 0
     page = path.read_text(encoding="utf-8")
     assert page.count("<figure>") == 3 and "href='http" not in page and "src=" not in page
+
+
+def test_a_bad_image_is_refused_before_anything_is_trained(capsys):
+    assert main(["show", "--image", "1000000"]) == 2
+    assert "training" not in (said := capsys.readouterr().err) and "image" in said

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from refsnn.__main__ import main
+from refsnn.exercises import checker
 from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.checker import CRASHES, FEW_DIGITS, NO_CASE, RIGHT, WRONG, Feedback, check_file, judge
 from refsnn.exercises.pupil import Pupil
@@ -187,6 +188,12 @@ def test_a_broken_file_gets_plain_words(case, tmp_path):
     assert feedback.verdict == CRASHES and words in feedback.what, feedback
 
 
+def test_a_file_that_is_slow_in_every_call_ends_after_twelve_times_the_limit_of_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(checker, "WHOLE", 0.1)
+    feedback = check_file(written(tmp_path, "    import time\n    time.sleep(1)\n    return I, V, S\n"), 5.0)
+    assert feedback.verdict == CRASHES and "longer than 0.5 s in all" in feedback.what, feedback
+
+
 def test_another_signature_is_named(tmp_path):
     feedback = check_file(written(tmp_path, "    return I, V, V\n", "def lif_step(I, V):\n"), 30.0)
     assert feedback.what == "lif_step must take (I, V, S, drive, alpha, beta, theta), but takes (I, V)"
@@ -216,6 +223,7 @@ def test_the_command_line_from_stub_to_solution(tmp_path, capsys):
     path.write_text(EXERCISES[2].wrong_answer(3, EXERCISES[2].mistakes[0]))
     assert main(["exercises", "check", str(path), "--json"]) == 1
     feedback = json.loads(capsys.readouterr().out)
+    assert feedback["file"] == str(path)
     assert (feedback["number"], feedback["verdict"], feedback["mistake"]) == (3, "wrong", "tie")
     assert main(["exercises", "check", str(path)]) == 1 and "it should be 0" in capsys.readouterr().out
     path.write_text(EXERCISES[2].solution(3))
@@ -227,12 +235,20 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
     assert main(["exercises", "check", str(path)]) == 2 and "neither the name nor the functions" in capsys.readouterr().err
+    assert main(["exercises", "check", str(path), "--json"]) == 2
+    line = json.loads(capsys.readouterr().out)
+    assert (line["file"], line["verdict"]) == (str(path), "of no exercise")
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
 
 
 SINGLE = {
     "the decay in single precision": ("decay", "def decay(tau, dt):\n    return np.exp(-np.float32(dt) / tau.astype(np.float32))\n"),
     "a constant of ten digits": ("decay", "def decay(tau, dt):\n    return 2.718281828 ** (-dt / tau)\n"),
+    "a step in single precision, asked by questions": ("straight_through", """
+def straight_through_step(W, target, rate, scale):
+    W, target = W.astype(np.float32), target.astype(np.float32)
+    return W - np.float32(rate) * (np.rint(scale * W) / np.float32(scale) - target)
+"""),
     "a run in single precision": ("run_spiking", """
 from refsnn.spec.neuron import lif_step
 from refsnn.spec.trace import Trace
@@ -292,7 +308,8 @@ def test_layers_of_unlike_time_constants_can_be_printed():
 
 
 def test_returned_codes_are_shown_as_they_were_returned():
-    feedback = judged("load_weights", "def load_weights(W, spiking, levels):\n    return W if levels == 0 else np.rint(240 * W).clip(-levels, levels)\n")
+    feedback = judged("load_weights", "def load_weights(W, spiking, levels):\n"
+                      "    return W if levels == 0 else np.rint(240 * W).clip(-levels, levels)\n")
     assert (feedback.verdict, feedback.yours, feedback.expected) == (WRONG, 60, 0.25) and "scale" not in feedback.meaning
 
 

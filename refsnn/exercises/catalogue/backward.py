@@ -21,7 +21,7 @@ BACKWARD = (
                  "You read each row off its own equation. I[t+1] and V[t+1] on the right-hand sides are values after the step: put in what they are "
                  "made of, until only values of t are left."),
          Mistake("membrane not substituted", (("membrane = current + np.array([0, beta, 0])", "membrane = np.array([1, beta, 0])"),),
-                 "In the row of the membrane I[t+1] is left as it is: put in alpha I[t] + r S[t], which brings both a decay and the recurrent weight."),
+                 "In the row of the membrane I[t+1] is left as it is: put in alpha I[t] + r S[t], which brings a decay and the recurrent weight."),
          Mistake("reset differentiated", (("np.array([0, beta, 0])", "np.array([0, beta, -theta])"),),
                  "Your membrane depends on the spike through the reset. The reset carries no gradient: in the backward direction its spike is a "
                  "constant."),
@@ -105,7 +105,8 @@ BACKWARD = (
     Exercise(
         "injection", "the gradient on a measured trace", "injection", ("spec.bptt.backward",),
         "The idea of the paper: somebody else, a chip, has run the network, and all you get is its trace. Put the backward pass of all layers "
-        "together, out of the functions that are imported for you, from the readout down.",
+        "together, out of the functions that are imported for you, from the readout down. A LayerGradient has two fields, W and R; R is None where "
+        "the layer has none.",
         ("Where, in the equations of the backward pass, does a quantity of the forward pass appear? Which of them were recorded?",
          "Spikes appear as what a layer got from below; membranes in the surrogate. Both are the recorded ones. Decays and weights are the ideal "
          "model's.",

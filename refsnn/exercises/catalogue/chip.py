@@ -65,7 +65,8 @@ CHIP = (
     Exercise(
         "transfer", "the analog step and its singular limit", "chip", ("chip.dynamics.transfer",),
         "A current 1 at time 0 decays with tau_syn; a leaky membrane integrates it with tau_mem. Solve the integral  c = int_0^h "
-        "exp(-(h-s)/tau_mem) exp(-s/tau_syn) ds, and write it so that it holds to the last digits for equal and for nearly equal time constants.",
+        "exp(-(h-s)/tau_mem) exp(-s/tau_syn) ds, and write it so that it holds to the last digits for equal and for nearly equal time constants. "
+        "tau_mem and tau_syn may be arrays, one entry a neuron.",
         ("Do the integral for different time constants. What is it 0/0 of, when they are equal, and what is its limit?",
          "The result is a difference of two exponentials over a difference of two rates. Where the rates nearly agree, both differences lose their "
          "digits. Take one exponential out as a factor.",
@@ -93,7 +94,8 @@ CHIP = (
                  "Right, until the membrane is much the faster one: you always take out its decay, and 0 times infinity is left. Take out the slower "
                  "decay, whichever it is."),
          Mistake("overflow", ((QUOTIENT, QUOTIENT.replace("-np.expm1(-d)", "np.expm1(d)")), ("-np.minimum(rate_mem", "-np.maximum(rate_mem")),
-                 "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower decay."),
+                 "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower "
+                 "decay."),
          Mistake("faster decay", (("-np.minimum(rate_mem", "-np.maximum(rate_mem"),),
                  "The factor taken out is that of the faster decay; with the remaining quotient it has to be the slower one.")),
         ops=("analog_step",), exact=True),

@@ -81,7 +81,8 @@ FORWARD = (
         ops=("lif_step",)),
     Exercise(
         "run_spiking", "a whole run, and the time index of the recurrence", "neuron", ("spec.neuron.run_spiking",),
-        "Run a layer over all time steps with lif_step; it may be connected to itself, through R.",
+        "Run a layer over all time steps with lif_step; it may be connected to itself, through R, or not: then R is None. "
+        "neuron.constants(W.dtype) gives alpha, beta, theta.",
         ("Draw a time axis. An input of step t: at which step is it first seen in V? A neighbour's spike of step t?",
          "What drives the step from t to t + 1 are the input spikes of t and, where there is R, the layer's own spikes of t: those are known "
          "already, those of t + 1 are not.",
