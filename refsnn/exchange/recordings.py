@@ -102,7 +102,7 @@ def save_trace(path, trace: tuple[Trace, ...]) -> None:
     for l, recorded in enumerate(trace):
         check_type(f"trace[{l}]", recorded, Trace)
     check_layers(trace)
-    arrays = {f"V{l}": recorded.membrane for l, recorded in enumerate(trace)}
+    arrays: dict = {f"V{l}": recorded.membrane for l, recorded in enumerate(trace)}
     arrays |= {f"S{l}": recorded.spikes for l, recorded in enumerate(trace[:-1])}
     write_atomically(path, npz_bytes(arrays))
 
