@@ -19,8 +19,9 @@ PAPER_BEST, PAPER_DECISION = 8, 10     # us: best accuracy after the first input
 
 
 def jobs(base):
-    """The runs, by label: two of table1's."""
-    return {label: table1.jobs(base)[label] for label in ("chip, dropout and rotation", "software, dropout and rotation")}
+    """The runs, by label: table1's with dropout and rotation, or what `base` has of them, on the chip and in software."""
+    runs = table1.augmented(base) or table1.kinds(base)
+    return {label: recipe for label, recipe in runs.items() if not label.startswith("ReLU")}
 
 
 def measure(recipe, network, data):

@@ -21,14 +21,19 @@ PAPER = {
 
 
 def jobs(base):
-    """The runs, by label: those with dropout and rotation have those of `base`, the others none."""
-    plain = replace(base, rotation=0.0, shift=0.0, dropout=0.0)
-    found = {}
-    for suffix, recipe in (("", plain), (", dropout and rotation", base)):
-        found["chip" + suffix] = recipe
-        found["software" + suffix] = replace(recipe, substrate="ideal")
-        found["ReLU" + suffix] = ReluRecipe(**asdict(recipe))
-    return found
+    """The runs, by label: with the dropout, the rotation and the shift of `base`, whose names the label has, and without."""
+    return {**kinds(replace(base, rotation=0.0, shift=0.0, dropout=0.0)), **augmented(base)}
+
+
+def augmented(base):
+    """Those of the runs with dropout, rotation or shift; none where `base` has none of them."""
+    names = " and ".join(name for name, used in (("dropout", base.dropout), ("rotation", base.rotation or base.shift)) if used)
+    return kinds(base, ", " + names) if names else {}
+
+
+def kinds(recipe, suffix=""):
+    """Chip, software and ReLU network with the settings of one recipe."""
+    return {"chip" + suffix: recipe, "software" + suffix: replace(recipe, substrate="ideal"), "ReLU" + suffix: ReluRecipe(**asdict(recipe))}
 
 
 def report(runs, base):

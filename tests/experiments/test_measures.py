@@ -149,6 +149,10 @@ def test_the_runs_of_table1_differ_in_what_their_labels_say():
     assert {label.partition(",")[0]: (type(recipe), recipe.substrate) for label, recipe in jobs.items()} == {
         "chip": (Recipe, "chip"), "software": (Recipe, "ideal"), "ReLU": (ReluRecipe, "chip")}
     assert set(table1.PAPER["mnist"]) == set(jobs)
+    assert list(table1.jobs(replace(base, rotation=0.0, shift=0.0)))[3:] == ["chip, dropout", "software, dropout", "ReLU, dropout"]
+    assert list(table1.jobs(replace(base, dropout=0.0)))[3:] == ["chip, rotation", "software, rotation", "ReLU, rotation"]
+    assert list(latency.jobs(replace(base, dropout=0.0, rotation=0.0, shift=0.0))) == ["chip", "software"] == list(table1.jobs(replace(base, dropout=0.0, rotation=0.0, shift=0.0)))[:2]
+
 
 
 def test_the_runs_of_sparsity_differ_in_rho_b_and_surrogate_only():
