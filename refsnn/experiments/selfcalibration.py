@@ -13,7 +13,7 @@ from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 from refsnn.training import PRESETS, Substrate
 
-FULL = {**PRESETS["long"], "epochs": 20}
+FULL = {**PRESETS["long"], "epochs": 12}
 QUICK = {"epochs": 3}
 CHOOSES = ()
 SIZE = (11, 3.6)
