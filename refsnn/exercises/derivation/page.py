@@ -9,7 +9,8 @@ from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.derivation import TOPICS
 from refsnn.exercises.derivation.formula import as_mathml, as_text
 from refsnn.exercises.derivation.topic import PLACES
-from refsnn.verify.vectors.collection import DATA, read_manifest
+from refsnn.verify.vectors.archive import shipped
+from refsnn.verify.vectors.collection import read_manifest
 
 WIDTH = 100
 STYLE = """
@@ -59,7 +60,7 @@ def names_of(equation, place):
 
 def vector_equations(id):
     """The equations of any golden vector: those of the operation it belongs to; none where there is no such vector."""
-    if id not in read_manifest(DATA)["cases"]:
+    if id not in read_manifest(shipped())["cases"]:
         return set()
     op = id.rsplit("-", 1)[0]
     return {equation for equation, place in PLACES.items() if place.vector.rsplit("-", 1)[0] == op}

@@ -14,6 +14,7 @@ import refsnn
 from refsnn import errors
 from refsnn.errors import DataError, RangeError, RefsnnError
 from refsnn.verify.operations import Reference, checked_call, missing_package
+from refsnn.verify.vectors.archive import shipped
 from refsnn.verify.vectors.case import FORMAT, ID, Case, case_files, json_bytes, read_bytes, read_case, read_json, require, sha256
 from refsnn.verify.vectors.catalogue import RETIRED, all_drafts
 from refsnn.verify.vectors.flags import FLAGS
@@ -21,7 +22,6 @@ from refsnn.verify.vectors.margins import margin_of
 from refsnn.verify.vectors.oracles import ORACLES, opinions
 from refsnn.verify.vectors.tolerance import error, tolerance
 
-DATA = Path(__file__).parent / "data"      # the vectors that ship
 MEASURED = "measured.json"
 LICENCE = "MIT, as refsnn"
 
@@ -81,7 +81,7 @@ def examined():
     twice = {id for id in ids if ids.count(id) > 1 or id in RETIRED}
     if twice:
         raise RangeError(f"the ids {', '.join(sorted(twice))} are used twice, or are retired")
-    record, cases = read_json(DATA, MEASURED), []
+    record, cases = read_json(shipped(), MEASURED), []
     for draft in all_drafts():
         cases.append(build(draft, record))
         examine(draft, cases[-1])
@@ -98,7 +98,7 @@ def generate(folder):
     folder = Path(folder).absolute()
     if folder.exists() and any(folder.iterdir()):
         raise RangeError(f"{folder} is not empty; ids are never used again, so nothing is written over")
-    entries, files = {}, {MEASURED: read_bytes(DATA, MEASURED)}
+    entries, files = {}, {MEASURED: read_bytes(shipped(), MEASURED)}
     for case in examined():
         own = case_files(case)
         files |= {f"{case.id}/{name}": content for name, content in own.items()}
@@ -138,17 +138,19 @@ def read_manifest(folder):
     return found
 
 
-def read(folder=DATA):
-    """All cases of a folder of vectors, in the order of the manifest; every hash is checked. Raises DataError.
+def read(folder=None):
+    """All cases of a folder of vectors, by default of those that ship, in the order of the manifest; every hash is checked. Raises DataError.
 
     >>> read()[0].id
     'decay-001'
     """
+    folder = folder or shipped()
     return tuple(read_listed(folder, id, entry) for id, entry in read_manifest(folder)["cases"].items())
 
 
-def read_one(id, folder=DATA):
-    """One case of a folder of vectors. Raises DataError where it is damaged, RangeError where there is none."""
+def read_one(id, folder=None):
+    """One case of a folder of vectors, by default of those that ship. Raises DataError where it is damaged, RangeError where there is none."""
+    folder = folder or shipped()
     cases = read_manifest(folder)["cases"]
     if id not in cases:
         raise RangeError(f"there is no case {id!r}; refsnn vectors list names them all")
@@ -166,14 +168,15 @@ def read_listed(folder, id, entry):
     return case
 
 
-def check(folder=DATA):
-    """Read every case of a folder, generate it again, compare: a list of differences, one line each, empty where all is well.
+def check(folder=None):
+    """Read every case of a folder, by default of those that ship, generate it again, compare: a list of differences, one line each, empty where all is well.
 
     Inputs, params, texts and whole numbers must be the same. Other outputs may differ by the case's own bound: exp, log and the products of
     matrices are not the same to the last bit on all machines. Those that only_read names are not generated again. Raises DataError for a
     damaged file.
     """
-    folder, found, files = Path(folder), read_manifest(folder), {MEASURED, "manifest.json"}
+    folder = Path(folder or shipped())
+    found, files = read_manifest(folder), {MEASURED, "manifest.json"}
     measured = read_json(folder, MEASURED, found["measured"].get("sha256"))
     drafts, differences = {draft.id: draft for draft in all_drafts()}, []
     for id, entry in found["cases"].items():
@@ -206,7 +209,7 @@ def foreign(folder, files):
     return lines
 
 
-def only_read(folder=DATA):
+def only_read(folder):
     """The ids of the cases of a folder that cannot be generated again here: exact spike times need scipy. Their hashes can be checked."""
     return [id for id in read_manifest(folder)["cases"] if missing_package(id.rpartition("-")[0])]
 
