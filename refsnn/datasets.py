@@ -62,7 +62,7 @@ class Dataset:
     test_labels: np.ndarray
 
 
-def load(source="sample"):
+def load(source: str | Path = "sample") -> Dataset:
     """Load a Dataset from "sample", from a folder with the four IDX files of MNIST or Fashion-MNIST, or from an .npz file.
 
     The sample is the first 10,000 training and the first 2,000 test images of MNIST at 16 x 16. A folder holds the files of the

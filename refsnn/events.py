@@ -42,7 +42,7 @@ class Events:
     values: np.ndarray
 
     @classmethod
-    def of(cls, x):
+    def of(cls, x: np.ndarray) -> "Events | None":
         """The events of a dense x (T, B, M) of floats, or None where it holds anything but 0.0 and 1.0."""
         flat = np.ascontiguousarray(x).reshape(-1)
         bits = flat.view(f"u{x.itemsize}")           # compared as integers, which is faster and takes NaN for what it is
@@ -50,7 +50,7 @@ class Events:
         return cls.listed(indices, x.shape, x.dtype) if (flat[indices] == 1).all() else None
 
     @classmethod
-    def listed(cls, indices, shape, dtype):
+    def listed(cls, indices: np.ndarray, shape: tuple[int, int, int], dtype) -> "Events":
         """The events at ascending flat indices (E,) into (T, B, M)."""
         T, B, M = shape
         rows, columns = np.divmod(indices, M)
@@ -115,7 +115,7 @@ def input_events(network, x, noise=None):
     return Events.of(np.abs(x))                      # a zero with a sign is a zero
 
 
-def encode_events(images, steps=20, dt=1.7e-6, tau_in=8e-6, dtype=np.float64):
+def encode_events(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: float = 8e-6, dtype=np.float64) -> Events:
     """spec.encoding.encode, as Events. SPEC E18."""
     bins = pixel_bins(images, steps, dt, tau_in, dtype)                          # (B, M)
     B, M = bins.shape

@@ -21,6 +21,7 @@ from refsnn.errors import RangeError, check_count, check_labels, check_type
 from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
+from refsnn.spec.network import Network
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
@@ -30,13 +31,15 @@ LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
-def forward(network, x, noise=None):
+def forward(network: Network, x: np.ndarray | Events, noise: np.ndarray | None = None) -> tuple[Trace, ...]:
     """spec.forward: x (T, B, M), dense or as Events -> a tuple with one Trace a layer."""
     events = input_events(network, x, noise)
     return run(network, events, noise)[0]
 
 
-def loss_and_gradient(network, x, labels, trace=None, objective=Objective(), surrogate=Surrogate(), noise=None):
+def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarray, trace: tuple[Trace, ...] | None = None,
+                      objective: Objective = Objective(), surrogate: Surrogate = Surrogate(),
+                      noise: np.ndarray | None = None) -> tuple[float, tuple[LayerGradient, ...], tuple[Trace, ...]]:
     """spec.loss_and_gradient: (loss, gradient, trace); x (T, B, M), dense or as Events."""
     check_type("objective", objective, Objective)
     check_type("surrogate", surrogate, Surrogate)
@@ -280,7 +283,7 @@ def blocks(n, size):
     return [slice(max(0, min(first, n - 2)), min(first + size, n)) for first in range(0, n, size)]
 
 
-def classify(network, x, threads=None):
+def classify(network: Network, x: np.ndarray | Events, threads: int | None = None) -> np.ndarray:
     """The decisions of the free ideal model, argmax of the scores by maximum over time: x (T, B, M), dense or as Events -> (B,). SPEC E11.
 
     Keeps no trace. The batch is cut into parts large enough to be worth a thread; threads: how many of them, None for one a processor. The results

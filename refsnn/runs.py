@@ -40,7 +40,7 @@ CHECKPOINTS_KEPT = 2
 RUNS = Path("refsnn-runs")
 
 
-def train(recipe, folder=None, resume=False, report=None, workers=1):
+def train(recipe: Recipe, folder=None, resume: bool = False, report=None, workers: int = 1) -> dict:
     """Train as `recipe` says, and return what results.json holds.
 
     folder: where to write, made if it does not exist; None takes the first free of refsnn-runs/001, 002, ... resume: continue the run in

@@ -54,7 +54,7 @@ class Spoken:
     test_labels: np.ndarray
 
 
-def load(source):
+def load(source) -> Spoken:
     """Load Spoken from a folder with shd_train.h5 and shd_test.h5 (needs h5py), or from digits.npz, verified by sha256. Raises DataError."""
     path = Path(source)
     if path.is_dir() and (path / SHD_FILES[0]).exists():

@@ -33,7 +33,7 @@ TRIALS = 64          # runs of one measurement, at least
 DOMAIN = {"tau_mem / dt": (2, 6), "tau_syn / dt": (2, 9), "threshold": (0.5, 2), "1 / converter_lsb": (50, 90), "weight_levels": (15, 4095)}
 
 
-def calibrate(chip, network, rng):
+def calibrate(chip: Chip, network: Network, rng: "np.random.Generator") -> Chip:
     """The same chip at the settings that bring all its neurons to the parameters of `network`, found from recordings alone. SPEC C2, C7.
 
     rng: a numpy Generator, for the noise of the recordings. Then membranes and weights are scaled as measured: recorded thresholds are at 1

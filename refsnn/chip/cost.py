@@ -58,7 +58,7 @@ class Cost:
                                       for figure in ("seconds_per_image", "images_per_second", "joules_per_image")}
 
 
-def cost(network, reset_after=10e-6, spacing=SPACING, parts=False):
+def cost(network: Network, reset_after: float = 10e-6, spacing: float = SPACING, parts: bool = False) -> Cost:
     """Time and energy of an image on the chip, for any Network. SPEC C9.
 
     reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10

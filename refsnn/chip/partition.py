@@ -42,7 +42,8 @@ class PartedChip:
     variation: Variation
 
     @classmethod
-    def sample(cls, rng, network, variation=Variation.calibrated(), substeps=8, refractory=2e-6, sample_offset=0.0, spike_shift=0.0):
+    def sample(cls, rng: "np.random.Generator", network: Network, variation: Variation = Variation.calibrated(), substeps: int = 8,
+               refractory: float = 2e-6, sample_offset: float = 0.0, spike_shift: float = 0.0) -> "PartedChip":
         """Draw the chip, with all settings nominal, and assign its circuits to the parts of `network`; arguments as of Chip.sample.
 
         Raises DtypeError, RangeError; ShapeError for what cannot run in parts either, see refsnn.chip.cost.runs_of.
@@ -61,7 +62,7 @@ class PartedChip:
         parts = tuple(tuple((neurons, chip(layer, neurons)) for neurons in cut(layer)) for layer in network.layers)
         return cls(parts, variation)
 
-    def forward(self, network, x, rng):
+    def forward(self, network: Network, x, rng: "np.random.Generator") -> tuple[Trace, ...]:
         """Run the network in its parts: x (T, B, M), dense or Events -> a tuple with one Trace a layer, as Chip.forward. SPEC C1-C8.
 
         rng: a numpy Generator. Raises ShapeError, DtypeError, RangeError.

@@ -80,31 +80,31 @@ class Variation:
                 check_number(field.name, getattr(self, field.name), low=0, high=1 if share else LARGEST)
 
     @classmethod
-    def ideal(cls):
+    def ideal(cls) -> "Variation":
         """No imperfection at all, not even digital weights and converters."""
         return cls(weight_levels=0, converter_lsb=0.0)
 
     @classmethod
-    def calibrated(cls):
+    def calibrated(cls) -> "Variation":
         """A calibrated chip: the column `calibrated` of the table, with every noise."""
         return cls(tau_mem=0.05, tau_syn=0.05, threshold=0.031, threshold_shift=0.05, leak=0.03, reset=0.02, gain=0.05, refractory=0.05,
                    synapse=0.08, converter_gain=0.01, converter_offset=3.0, sample_time=0.05, dead_synapses=0.001, membrane_noise=0.01,
                    read_noise=1.2, batch_threshold=0.015, spike_jitter=20e-9, lost_events=0.001)
 
     @classmethod
-    def uncalibrated(cls):
+    def uncalibrated(cls) -> "Variation":
         """A chip before calibration: the column `uncalibrated` of the table, with every noise."""
         return replace(cls.calibrated(), tau_mem=0.25, tau_syn=0.20, threshold=0.12, threshold_shift=0.0, leak=0.10, reset=0.10, gain=0.15,
                        refractory=0.20, converter_gain=0.05, converter_offset=20.0, dead_neurons=0.01)
 
     @classmethod
-    def decalibrated(cls, sigma):
+    def decalibrated(cls, sigma: float) -> "Variation":
         """The paper's decalibration: tau_mem, tau_syn and theta - V_leak with relative std `sigma`, 0 .. 0.5; the rest calibrated."""
         check_number("sigma", sigma, low=0)
         return replace(cls.calibrated(), tau_mem=sigma, tau_syn=sigma, threshold=sigma)
 
     @classmethod
-    def named(cls, text):
+    def named(cls, text: str) -> "Variation":
         """A Variation from text: ideal, calibrated, uncalibrated or decalibrated=SIGMA, and after commas single fields to change.
 
         Raises RangeError.
@@ -118,7 +118,7 @@ class Variation:
             if name not in ("ideal", "calibrated", "uncalibrated", "decalibrated") or (name == "decalibrated") != bool(sigma):
                 raise ValueError("a variation begins with ideal, calibrated, uncalibrated or decalibrated=SIGMA")
             variation = cls.decalibrated(float(sigma)) if sigma else getattr(cls, name)()
-            kinds = {field.name: type(field.default) for field in fields(cls)}
+            kinds: dict = {field.name: type(field.default) for field in fields(cls)}
             pairs = [change.strip().partition("=") for change in changes]
             for name, equals, _ in pairs:
                 if name not in kinds or not equals or [pair[0] for pair in pairs].count(name) > 1:

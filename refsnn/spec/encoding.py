@@ -116,7 +116,7 @@ def pixel_bins(images, steps, dt, tau_in, dtype):
     return bins[images].reshape(len(images), -1)
 
 
-def rotate(images, degrees, shifts=None):
+def rotate(images: np.ndarray, degrees: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
     """Turn each image about its centre, nearest neighbour, zero fill: the paper's augmentation draws +-15 degrees.
 
     images (B, H, W) uint8; degrees (B,) float, counter-clockwise; returns (B, H, W) uint8. shifts: None, or (B, 2) float, by

@@ -57,12 +57,12 @@ class NeuronParameters:
                 raise RangeError(f"{name}[{value.argmin()}] is {value.min()}; it must be above 0")
 
     @property
-    def alpha(self):
+    def alpha(self) -> np.ndarray:
         """exp(-dt/tau_syn): what is left of the current after a step; float64, scalar or (N,)."""
         return np.exp(-self.dt / np.asarray(self.tau_syn, float))
 
     @property
-    def beta(self):
+    def beta(self) -> np.ndarray:
         """exp(-dt/tau_mem): what is left of the membrane after a step; float64, scalar or (N,)."""
         return np.exp(-self.dt / np.asarray(self.tau_mem, float))
 

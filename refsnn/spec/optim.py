@@ -29,13 +29,14 @@ class AdamState:
     second: tuple
 
 
-def adam_start(arrays):
+def adam_start(arrays: list[np.ndarray]) -> AdamState:
     """The state before the first step: zeros like every parameter."""
     zeros = tuple(np.zeros_like(array) for array in arrays)
     return AdamState(0, zeros, zeros)
 
 
-def adam_step(arrays, gradients, state, rate=1.5e-3, decay_first=0.9, decay_second=0.999, epsilon=1e-8):
+def adam_step(arrays: list[np.ndarray], gradients: list[np.ndarray], state: AdamState, rate: float = 1.5e-3, decay_first: float = 0.9,
+              decay_second: float = 0.999, epsilon: float = 1e-8) -> tuple[list[np.ndarray], AdamState]:
     """One step of Adam: lists of arrays and of their gradients -> (new arrays, new state). Kingma & Ba 2015, algorithm 1.
 
         mu <- b1 mu + (1 - b1) g          nu <- b2 nu + (1 - b2) g^2
@@ -67,7 +68,7 @@ def clip_weights(network, limit=WEIGHT_LIMIT):
     return Network((*clipped, network.layers[-1]))
 
 
-def update(network, gradient, state, rate):
+def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[Network, AdamState]:
     """One training step after the gradient: Adam on every weight, then the clip. Returns (network, state)."""
     arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)
     return clip_weights(network.with_parameters(arrays)), state

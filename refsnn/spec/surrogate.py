@@ -70,7 +70,7 @@ class Surrogate:
         if not isinstance(self.spike_aware, bool):
             raise DtypeError(f"spike_aware is {describe(self.spike_aware)}; it must be True or False")
 
-    def derivative(self, V, S, theta):
+    def derivative(self, V: np.ndarray, S: np.ndarray, theta) -> np.ndarray:
         """sigma' at every sample of a layer's trace: V, S (T, B, N), theta scalar or (N,); returns (T, B, N)."""
         if self.spike_aware:
             V = crossing_membrane(V, S, theta)

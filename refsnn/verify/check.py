@@ -19,12 +19,13 @@ import numpy as np
 from refsnn.errors import RangeError, check_count, check_labels, check_number
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
-from refsnn.spec.network import check_input, gradient_of_trace, parameters
+from refsnn.spec.network import Network, check_input, gradient_of_trace, parameters
 from refsnn.spec.surrogate import Surrogate, superspike_primitive
 from refsnn.spec.trace import Trace, check_trace
 
 
-def smooth_twin(network, x, labels, rng, objective=Objective(), surrogate=Surrogate(), directions=4, step=1e-6):
+def smooth_twin(network: Network, x: np.ndarray, labels: np.ndarray, rng: "np.random.Generator", objective: Objective = Objective(),
+                surrogate: Surrogate = Surrogate(), directions: int = 4, step: float = 1e-6) -> float:
     """Largest error of the hand-written gradient on the smooth twin, relative to the largest slope. SPEC E5-E16, section 7.
 
     Compares the gradient's slope with the central difference of order 4 of the twin's loss, along directions in the space of
@@ -55,8 +56,7 @@ def smooth_twin(network, x, labels, rng, objective=Objective(), surrogate=Surrog
         near = loss_at(step, direction) - loss_at(-step, direction)
         far = loss_at(2 * step, direction) - loss_at(-2 * step, direction)
         differences.append((8 * near - far) / (12 * step))
-    slopes, differences = np.array(slopes), np.array(differences)
-    return relative(np.abs(slopes - differences).max(), np.abs(differences).max())
+    return relative(np.abs(np.subtract(slopes, differences)).max(), np.abs(differences).max())
 
 
 def twin_forward(layers, x, surrogate):
@@ -75,7 +75,7 @@ def twin_forward(layers, x, surrogate):
     return tuple(trace)
 
 
-def adjoint(network, x, trace, rng, surrogate=Surrogate()):
+def adjoint(network: Network, x: np.ndarray, trace: tuple[Trace, ...], rng: "np.random.Generator", surrogate: Surrogate = Surrogate()) -> float:
     """The mismatch |<J u, c> - <u, J^T c>| for random u and c, relative to the sizes of the two vectors. SPEC E6-E10, section 7.
 
     network; x (T, B, M); trace: one Trace a layer, from the ideal model, a chip or anywhere; rng: a numpy Generator. Returns a

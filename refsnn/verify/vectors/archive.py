@@ -21,7 +21,7 @@ ARCHIVE = Path(__file__).parent / "data.tar.xz"
 NAME = re.compile(r"([a-z_]+-[0-9]{3}/)?[A-Za-z0-9_]+\.(json|npy)")
 
 
-def shipped():
+def shipped() -> Path:
     """The folder of the vectors that ship; where there is only the archive, a temporary one, which ends with this process. Raises DataError."""
     return FOLDER if FOLDER.is_dir() else Path(unpacked().name)
 
@@ -63,7 +63,7 @@ def archive_of(folder):
     return buffer.getvalue()
 
 
-def copy(to):
+def copy(to) -> None:
     """Copy the vectors that ship to a folder, which must be new or empty. Raises RangeError, DataError, OSError."""
     to = Path(to)
     if to.exists() and any(to.iterdir()):

@@ -57,7 +57,7 @@ class Case:
     oracles: list
 
     @property
-    def level(self):
+    def level(self) -> int:
         """The level of its operation."""
         return OPERATIONS[self.op].level
 
@@ -184,7 +184,7 @@ def read_array(folder, name, record):
     return array
 
 
-def read_case(folder, hashed=None):
+def read_case(folder, hashed: str | None = None) -> Case:
     """The Case in a folder; `hashed`: the sha256 of its case.json, if it is known. Raises DataError with what is wrong with it."""
     record = read_json(folder, "case.json", hashed)
     missing = [key for key in KEYS if key not in record]
@@ -198,7 +198,7 @@ def read_case(folder, hashed=None):
             check_outputs(record["op"], arrays["outputs"], arrays["inputs"], record["params"], "float64", sizes)
     tolerance = {name: entry["tolerance"] for name, entry in record["outputs"].items()}
     own = ("id", "op", "status", "comment", "flags", "conventions", "params", "error", "threshold_margin", "ties", "oracles")
-    return Case(**{key: record[key] for key in own}, **arrays, tolerance=tolerance)
+    return Case(**{key: record[key] for key in own}, inputs=arrays["inputs"], outputs=arrays["outputs"], tolerance=tolerance)
 
 
 def check_record(record):

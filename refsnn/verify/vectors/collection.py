@@ -88,7 +88,7 @@ def examined():
     return cases
 
 
-def generate(folder):
+def generate(folder) -> int:
     """Answer and examine every draft, and write the cases and the manifest to a folder, which must be new or empty. Returns the number of cases.
 
     The folder appears whole, or not at all.
@@ -138,7 +138,7 @@ def read_manifest(folder):
     return found
 
 
-def read(folder=None):
+def read(folder=None) -> tuple[Case, ...]:
     """All cases of a folder of vectors, by default of those that ship, in the order of the manifest; every hash is checked. Raises DataError.
 
     >>> read()[0].id
@@ -148,7 +148,7 @@ def read(folder=None):
     return tuple(read_listed(folder, id, entry) for id, entry in read_manifest(folder)["cases"].items())
 
 
-def read_one(id, folder=None):
+def read_one(id: str, folder=None) -> Case:
     """One case of a folder of vectors, by default of those that ship. Raises DataError where it is damaged, RangeError where there is none."""
     folder = folder or shipped()
     cases = read_manifest(folder)["cases"]
@@ -168,7 +168,7 @@ def read_listed(folder, id, entry):
     return case
 
 
-def check(folder=None):
+def check(folder=None) -> list[str]:
     """Read every case of a folder, by default of those that ship, generate it again, compare: a list of differences, one line each, empty where all is well.
 
     Inputs, params, texts and whole numbers must be the same. Other outputs may differ by the case's own bound: exp, log and the products of
