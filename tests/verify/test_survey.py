@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refsnn.verify.conventions import FRAMEWORKS
+from refsnn.verify.frameworks import paper
 from refsnn.verify.frameworks.simulated import require_plain
 from refsnn.verify.frameworks.survey import STRENGTHS, agrees, ask, combinations, main, of_forward, question, referred, survey, tie_of
-from refsnn.verify.frameworks.table import column, counted, paper, table
+from refsnn.verify.frameworks.table import counted, table
 from refsnn.verify.operations import Reference
 
 ROOT = Path(__file__).parents[2]
@@ -139,9 +141,18 @@ def test_the_readme_has_the_table_of_the_results_on_file():
 
 
 def test_the_papers_column_is_what_the_survey_finds_of_the_reference():
-    found = survey(Known({}))
-    found |= {"name": "", "version": "", "documents": [], "python": ""}
-    assert column(found)[1:] == paper()[1:]
+    found, here = RESULTS["paper"], survey(paper.adapter)
+    assert {name: here[name] for name in here if name not in ("version", "python")} == {name: found[name] for name in here if name not in ("version", "python")}
+    assert here["conventions"] == {} and here["gradient"] == 0 and all(passed == asked for passed, asked in here["cases_paper"].values())
+
+
+@pytest.mark.parametrize(("name", "adapter"), [("snnTorch, Synaptic", "snntorch_synaptic"), ("norse, lif_feed_forward_step", "norse_lif")])
+def test_the_vectors_of_a_framework_follow_what_the_survey_found(name, adapter):
+    found, declared = RESULTS[adapter], FRAMEWORKS[name].others()
+    declared.pop("recurrent_weights", None)                                # its networks have no recurrence
+    if declared.get("integrator") == "euler" and declared.get("input_scale") == "dt_over_tau_mem":
+        declared["input_scale"] = "one_minus_beta"                         # the same under Euler
+    assert found["conventions"] == declared
 
 
 def torch_and(name):

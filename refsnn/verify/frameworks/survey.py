@@ -217,6 +217,7 @@ def main(arguments=None):
         return 2
     found = survey(module.adapter)
     found["packages"] = {name: version(name) for name in (package.split("==")[0] for package in module.PACKAGES)}
+    found["further"] = {what: measure() for what, measure in getattr(module, "FURTHER", {}).items()}
     found["documents"] = [{"where": where, "says": says, "does": does, "true": bool(holds())} for where, says, does, holds in module.DOCUMENTS]
     write_atomically(chosen.json, json.dumps(found, indent=1) + "\n")
     print(f"{found['name']} {found['version']}: {found['conventions']}")

@@ -4,6 +4,7 @@ import math
 
 from refsnn.chip.dynamics import transfer
 from refsnn.verify.conventions import Conventions
+from refsnn.verify.frameworks.paper import Paper
 from refsnn.verify.frameworks.survey import CASES, DT, NEURON, SLOPE
 
 WORDS = {
@@ -20,20 +21,17 @@ RUNS = ("surrogate, slope", "spikes, of 25 inputs", "gradient off by", "cases, t
 
 
 def table(results):
-    """The Markdown of the results {adapter: what survey found}: the table, and the claims of documents that do not hold."""
-    columns = [("", *ROWS.values(), *RUNS), paper()] + [column(found) for found in results.values()]
+    """The Markdown of the results {adapter: what survey found}: the table, the paper's column first; the claims of documents that do not hold; what
+    else was measured."""
+    surveyed = sorted(results.values(), key=lambda found: found["name"] != Paper.name)
+    columns = [("", *ROWS.values(), *RUNS)] + [column(found) for found in surveyed]
     rows = [[cells[index] for cells in columns] for index in range(len(columns[0]))]
     rows.insert(1, ["---"] * len(columns))
-    claims = [f"- {found['name']}, `{claim['where']}`: {claim['says']}; but {claim['does']}."
-              for found in results.values() for claim in found["documents"] if not claim["true"]]
-    return "\n".join(["| " + " | ".join(cells) + " |" for cells in rows] + ["", "Documents, in our words, that their code contradicts:", "", *claims, ""])
-
-
-def paper():
-    """The column of the paper's code, with which the others are compared."""
-    own = Conventions()
-    cells = [WORDS[name, getattr(own, name)] for name in ROWS]
-    return ["the paper's code, `refsnn`", *cells, "superspike, inside", "99", "0", "30 of 30", "30 of 30"]
+    claims = [f"- {found['name']} {found['version']}, `{claim['where']}`: {claim['says']}; but {claim['does']}."
+              for found in surveyed for claim in found["documents"] if not claim["true"]]
+    further = [f"- {found['name']} {found['version']}, {what}: {value}." for found in surveyed for what, value in found["further"].items()]
+    return "\n".join(["| " + " | ".join(cells) + " |" for cells in rows] + ["", "Docstrings, in our words, that their code contradicts:", "", *claims,
+                      "", "Measured further:", "", *further, ""])
 
 
 def column(found):
