@@ -49,7 +49,7 @@ class Objective:
             object.__setattr__(self, name, check_number(name, getattr(self, name), low=0))
 
 
-def scores(V: np.ndarray, objective: Objective) -> np.ndarray:
+def scores(V: np.ndarray, objective) -> np.ndarray:
     """m_k: R_out times the maximum or the sum of V_k over time; V (T, B, K) -> (B, K). The decision is its argmax. SPEC E11, E12.
 
     >>> scores(np.array([[[0.0, 0.0]], [[0.5, -1.0]]]), Objective()).tolist()
