@@ -236,7 +236,7 @@ def chips():
     w = load_weights(W, True, 63)
     return {"tau_mem": tau_mem, "tau_syn": tau_syn, "h": h, "c": lambda h: transfer(h, tau_mem, tau_syn),
             "c_equal": lambda h: transfer(h, tau_mem, tau_mem),
-            "delta": h / tau_syn - h / tau_mem, "small": 1e-4, "scale": scale, "W": W.item(), "w": w.item(), "rate": rate,
+            "delta": h / tau_syn - h / tau_mem, "tau_slow": 9.0, "distance": h / 4.0 - h / 9.0, "small": 1e-4, "scale": scale, "W": W.item(), "w": w.item(), "rate": rate,
             "dL_dw": (w - target).item(),
             "W_next": tasks.straight_through_step(W, target, rate, scale).item()}, {}
 

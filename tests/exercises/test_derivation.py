@@ -18,7 +18,7 @@ from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.derivation import TOPICS
 from refsnn.exercises.derivation.formula import as_mathml, as_text
 from refsnn.exercises.derivation.page import as_page, equations_of, topic_text, topics_of
-from refsnn.exercises.derivation.topic import PLACES
+from refsnn.exercises.derivation.topic import DEFINITIONS, PLACES
 from refsnn.spec import Layer, NeuronParameters, Surrogate, Trace, bptt
 from refsnn.spec.surrogate import superspike_primitive
 from refsnn.verify.operations import OPERATIONS
@@ -152,3 +152,18 @@ def test_the_command_line_explains(tmp_path, capsys):
     assert main(["exercises", "explain", "2"]) == 0 and "geometric sum" in capsys.readouterr().out
     assert main(["explain", "--html", str(tmp_path / "page.html")]) == 0 and (tmp_path / "page.html").stat().st_size > 10_000
     assert main(["explain", "nonsense"]) == 2 and "topics" in capsys.readouterr().err
+    assert main(["explain", "C5"]) == 2 and "the docstring of refsnn.chip.readout.convert has it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "topics"), [("backward", {"surrogate", "injection", "adjoint"}), ("bptt", {"adjoint"}), ("encoding", {"code"}),
+                                              ("softmax", {"loss"}), ("threshold", {"neuron", "surrogate"}), ("synapse", {"chip"})])
+def test_a_word_leads_to_the_pages_that_speak_of_it(word, topics):
+    assert topics <= {topic.name for topic in topics_of(word)}
+
+
+def test_every_equation_of_the_readme_is_derived_or_is_a_definition():
+    numbers = re.findall(r"^\| ([EC]\d+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(numbers) == PLACES.keys() | DEFINITIONS.keys() and not PLACES.keys() & DEFINITIONS.keys()
+    for equation, path in DEFINITIONS.items():
+        module, name = path.rsplit(".", 1)
+        assert equation in numbers_in(getattr(importlib.import_module(f"refsnn.{module}"), name).__doc__), path

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refsnn import (DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, Trace, forward,
                     loss_and_gradient)
 from refsnn.spec import drop_units, parameters
-from refsnn.spec.bptt import backward
+from refsnn.spec.bptt import backward, spike_adjoint
 from refsnn.verify.strategies import Problem, generators, problems, traces
 
 HALF = NeuronParameters(tau_mem=1 / np.log(2), tau_syn=1 / np.log(2), dt=1.0)      # alpha = beta = 1/2
@@ -110,6 +110,12 @@ def test_the_gradient_by_hand():
     assert loss == 1.0
     assert gradient[0].W[0, 0] == pytest.approx(2 / 9 + 19 / 18 + 10 / 9, rel=1e-15)
     assert gradient[1].W[0, 0] == 0
+
+
+def test_a_spikes_adjoint_comes_back_along_its_row_of_weights():
+    # lamI[1] = (1, 2); unit 0 drives with (3, 0), unit 1 with (5, 7): lamS[0] = (3, 5 + 14); after the last step nothing
+    lam_I, W = np.array([[[9.0, 9.0]], [[1.0, 2.0]]]), np.array([[3.0, 0.0], [5.0, 7.0]])
+    assert spike_adjoint(lam_I, W).tolist() == [[[3.0, 19.0]], [[0.0, 0.0]]]
 
 
 def test_a_spike_in_bin_0_of_a_chip_drives_the_next_layer():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsnn import DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, forward
-from refsnn.spec.neuron import run_readout, run_spiking
+from refsnn.spec.neuron import lif_step, run_readout, run_spiking
 from refsnn.verify.strategies import generators, networks, spike_trains
 
 HALF = NeuronParameters(tau_mem=1 / np.log(2), tau_syn=1 / np.log(2), dt=1.0)      # alpha = beta = 1/2
@@ -39,6 +39,12 @@ def test_a_spike_by_hand_is_reset_one_step_late_by_theta():
     trace = run_spiking(one_spike(4), np.array([[2.0]]), None, HALF)
     assert trace.membrane.ravel().tolist() == [0, 2, 1, 1]
     assert trace.spikes.ravel().tolist() == [0, 1, 0, 0]
+
+
+def test_a_membrane_on_its_threshold_is_silent():
+    theta = np.array([1.0, 0.7, 3e-5])
+    for V, spikes in ((theta, 0), (np.nextafter(theta, 9), 1), (np.nextafter(theta, -9), 0)):
+        assert (lif_step(V, np.zeros(3), np.zeros(3), np.zeros(3), 1.0, 0.0, theta)[2] == spikes).all()          # V[t+1] = I[t+1] = V
 
 
 def test_a_recurrent_spike_arrives_one_step_later():

@@ -16,7 +16,11 @@ CHIP = Topic(
           "small delta; the terms left out are of third order.)",
           ("(1 - exp(-small))/small == 1 - small/2 + small**2/6",)),
      Step("So it tends to 1, and for equal time constants there is a limit that has to be put in by hand. To put in 0 disconnects the synapse.",
-          ("c_equal(h) == h*exp(-h/tau_mem)",), "C3"),
+          ("c_equal(h) == h*exp(-h/tau_mem)",)),
+     Step("One thing is left. Where tau_syn is the longer of the two, delta is below 0, and a membrane much faster than that lets exp(-delta) overflow. But the "
+          "quotient of the second step does not change when the two time constants change places. So take the longer one for the first factor and the "
+          "distance for delta; then no exponent is above 0. This is what the code computes.",
+          ("tau_slow == max(tau_mem, tau_syn)", "distance == abs(delta)", "c(h) == h*exp(-h/tau_slow)*((1 - exp(-distance))/distance)"), "C3"),
      Step("A synapse holds integers. scale is the number of steps in a weight of 1; the chip then works with w.",
           ("w == max(-63, min(63, round(scale*W)))/scale",), "C1"),
      Step("The derivative of w by W is 0 almost everywhere, as that of a spike. Injection (E6) says what to do: w is the value, W the model, so the "

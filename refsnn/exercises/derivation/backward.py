@@ -44,7 +44,8 @@ ADJOINT = Topic(
      Step("After the last step there is nothing to act on, so every adjoint is 0 there. That starts the recursion, at t = T - 1; in each step first "
           "S, then V, then I, for each needs the one before. It ends at t = 1, for the states at t = 0 are given.", ("lamV[T] == 0", "lamI[T] == 0")),
      Step("A weight W[i, j] enters I_j[t+1] at every t, multiplied with S_below_i[t]. The ways through all t add up: a column times a row for each "
-          "t.",
+          "t. In a batch S_below[t] and lamI[t+1] have a row for every sample, and the product of the matrices adds up over them as well; the factor 1/B "
+          "of their mean is in gV and gS (page loss) already.",
           ("dL_dW == sum(S_below[t].T @ lamI[t + 1] for t in range(T - 1))",), "E10"),
      Step("R likewise, with the layer's own spikes. The last spikes, S[T-1], meet no current: the sum ends before them.",
           ("dL_dR == sum(S[t].T @ lamI[t + 1] for t in range(T - 1))",))))

@@ -38,8 +38,11 @@ ODE = Topic(
 
 NEURON = Topic(
     "neuron", "The neuron in discrete time, and what one spike does to it",
-    "E1 and E2 come from page ode. Here spikes, reset and connections are added, and the response to one spike is worked out.",
-    (Step("What drives a neuron at t are the spikes of t, from below through W and from its own layer through R. Rows of W and R are the senders, "
+    "E1 and E2 come from page ode. Here spikes, reset and connections are added, and the response to one spike is worked out. A run has the steps "
+    "t = 0 .. T - 1, and begins at rest.",
+    (Step("At t = 0 there is no current, the membrane is at the leak potential, from which it counts, and nothing has spiked.",
+          ("I[0] == 0", "V[0] == 0", "S[0] == 0")),
+     Step("What drives a neuron at t are the spikes of t, from below through W and from its own layer through R. Rows of W and R are the senders, "
           "columns the receivers, so the spikes (a row) stand on the left.",
           ("drive[t] == S_below[t] @ W + S[t] @ R", "I[t + 1] == alpha*I[t] + S_below[t] @ W + S[t] @ R"),
           "E1"),
@@ -47,7 +50,8 @@ NEURON = Topic(
           "floating point ties do happen.",
           ("S[t + 1] == (1 if V[t + 1] > theta else 0)",), "E3"),
      Step("A spike takes theta off the membrane. The spike of t is known only after V[t] is, so it can act on V[t+1] first: the reset comes one "
-          "step late, in full, and V[t] is recorded as it was compared with the threshold.", ("V[t + 1] == beta*V[t] + I[t + 1] - theta*S[t]",),
+          "step late, in full, and V[t] is recorded as it was compared with the threshold. To take theta off, rather than to set the membrane to a "
+          "value, is a choice: what a neuron had above its threshold is not lost, and the step is linear in V, I and S. (The chip sets it to a value.)", ("V[t + 1] == beta*V[t] + I[t + 1] - theta*S[t]",),
           "E2"),
      Step("A readout does not spike, so it has no reset.",
           ("I_out[t + 1] == alpha*I_out[t] + S[t] @ W_out", "V_out[t + 1] == beta*V_out[t] + I_out[t + 1]"), "E4"),
@@ -65,12 +69,13 @@ NEURON = Topic(
 CODE = Topic(
     "code", "From a pixel to the time of its spike",
     "A pixel of intensity x, from 0 to 1, is to spike the earlier the brighter it is. The code takes the time at which a leaky integrator U, "
-    "charged with x, crosses 0.2.",
+    "empty at first and charged with x, crosses 0.2.",
     (Step("The integrator leaks with tau_in and is driven towards x.", ("tau_in*d(U, t) == x - U(t)",)),
-     Step("x - U obeys the equation of a decay, tau_in d(x - U)/dt = -(x - U), and is x at the start; so it decays as found on page ode.",
+     Step("x - U obeys the equation of a decay, tau_in d(x - U)/dt = -(x - U), and is x at the start, since U(0) = 0; so it decays as found on page ode.",
           ("U(t) == x*(1 - exp(-t/tau_in))",)),
      Step("U approaches x and never passes it: for x <= 0.2 there is no crossing, and no spike. Otherwise put U = 0.2 and solve: exp(-t/tau_in) = "
           "(x - 0.2)/x, and take the logarithm.",
           ("U(t_x) == theta_in", "t_x == tau_in*log(x/(x - theta_in))")),
-     Step("Time bins start with the earliest spike that there can be, that of a white pixel, x = 1.",
+     Step("Time bins start with the earliest spike that there can be, that of a white pixel, x = 1. A run has the bins 0 .. T - 1: a pixel whose bin is "
+          "T or later does not spike in it.",
           ("t_white == tau_in*log(1/(1 - theta_in))", "bin == floor((t_x - t_white)/dt)"), "E18")))

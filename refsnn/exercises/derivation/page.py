@@ -8,7 +8,7 @@ from refsnn.errors import RangeError
 from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.derivation import TOPICS
 from refsnn.exercises.derivation.formula import as_mathml, as_text
-from refsnn.exercises.derivation.topic import PLACES
+from refsnn.exercises.derivation.topic import DEFINITIONS, PLACES
 from refsnn.verify.vectors.archive import shipped
 from refsnn.verify.vectors.collection import read_manifest
 
@@ -37,7 +37,8 @@ def exercises_of(topic):
 
 
 def topics_of(name):
-    """The topics that a name belongs to: a topic, an equation, a function, a test, a golden vector, or an exercise. Raises RangeError."""
+    """The topics that a name belongs to: a topic, an equation, a function or its module, a test, a golden vector, an exercise; else those that speak
+    of it. Raises RangeError."""
     by_name = {topic.name: topic for topic in TOPICS}
     exercises = {text: exercise for number, exercise in enumerate(EXERCISES, 1) for text in (str(number), exercise.name)}
     if name in by_name:
@@ -45,17 +46,24 @@ def topics_of(name):
     if name in exercises:
         return [by_name[exercises[name].topic]]
     wanted = {equation for equation, place in PLACES.items() if name in names_of(equation, place)} | vector_equations(name)
-    found = [topic for topic in TOPICS if wanted & set(equations_of(topic))]
+    found = [topic for topic in TOPICS if wanted & set(equations_of(topic))] or [topic for topic in TOPICS if speaks_of(topic, name)]
+    if name in DEFINITIONS:
+        raise RangeError(f"{name} is a definition, in which nothing is derived; the docstring of refsnn.{DEFINITIONS[name]} has it")
     if not found:
         raise RangeError(f"nothing is derived under {name!r}; there are the topics {', '.join(by_name)}, and the names of equations (E8), functions "
-                         "(lif_step), their tests, golden vectors (backward-001) and exercises")
+                         "(lif_step), their tests, golden vectors (backward-001) and exercises, and the words of the pages")
     return found
+
+
+def speaks_of(topic, word):
+    """Whether a word, or its plural, stands in the prose of a topic."""
+    return re.search(rf"\b{re.escape(word)}s?\b", " ".join([topic.title, topic.start, *(step.text for step in topic.steps)]), re.IGNORECASE)
 
 
 def names_of(equation, place):
     """All names by which an equation can be looked up, but for its vectors."""
-    functions = [own.rsplit(".", 1)[1] for own in place.functions]
-    return {equation, place.test, place.test.split("::")[1], *place.functions, *functions}
+    parts = [part for own in place.functions for part in own.split(".")[1:]]
+    return {equation, place.test, place.test.split("::")[1], *place.functions, *parts}
 
 
 def vector_equations(id):
