@@ -15,7 +15,7 @@ from refsnn.spec import Layer, Network, NeuronParameters, Surrogate, Trace
 from refsnn.spec.bptt import readout_adjoint, spike_adjoint, spiking_adjoint
 from refsnn.spec.surrogate import superspike
 
-CHIP, IDEAL, ADJOINT, INPUT = "#c8553d", "#1b6ca8", "#5a8f3c", "#555555"      # a red, a blue, a green; grey
+CHIP, IDEAL, ADJOINT, INPUT, LABEL = "#c8553d", "#1b6ca8", "#5a8f3c", "#555555", "#7a4fa3"      # a red, a blue, a green; grey; a purple
 QUIET = "#bbbbbb"
 SIZE = (8, 4.6)                                  # inches, of a teaching picture
 
@@ -52,7 +52,8 @@ def titled(axes, title, x="", y=""):
 def overview(figure, own):
     """A Story as one figure, read from left to right and from the top down: image, spikes, membranes, readouts, adjoints."""
     T = len(own.x)
-    figure.suptitle(f"label {own.label}, decision {own.decision} on the chip, {int(own.m_ideal.argmax())} in the ideal model", x=0.01, ha="left")
+    figure.suptitle(f"label {own.label}, decision {own.decision} on the chip, {int(own.m_ideal.argmax())} in the ideal model. "
+                    f"Red: chip, blue: ideal model; a time step is {1e6 * NeuronParameters().dt:g} us", x=0.01, ha="left", fontsize=10)
     grid = figure.add_gridspec(4, 4, height_ratios=(1.25, 1, 1.25, 1.25))
     axes = figure.add_subplot(grid[0, 0])
     axes.imshow(own.image, cmap="gray_r")
@@ -60,11 +61,11 @@ def overview(figure, own):
     titled(axes, "image")
     axes = figure.add_subplot(grid[0, 1])
     raster(axes, own.x, INPUT, T)
-    titled(axes, "input spikes: bright pixels first", "", "pixel")
+    titled(axes, "input spikes: bright pixels first", "time step t", "pixel")
     axes = figure.add_subplot(grid[0, 2:])
     raster(axes, own.S_ideal, IDEAL, T, hollow=True)
     raster(axes, own.S, CHIP, T)
-    titled(axes, f"hidden spikes: chip (dots, {int(own.S.sum())}), ideal model (rings, {int(own.S_ideal.sum())})", "", "neuron")
+    titled(axes, f"hidden spikes: chip (dots, {int(own.S.sum())}), ideal model (rings, {int(own.S_ideal.sum())})", "time step t", "neuron")
     for column, n in enumerate(own.neurons(4)):
         membrane(figure.add_subplot(grid[1, column]), own, n, first=column == 0)
     readouts(figure.add_subplot(grid[2, :3]), own)
@@ -86,21 +87,23 @@ def membrane(axes, own, n, first):
         axes.plot(V[:, n], "o-", color=colour, markersize=2.5, linewidth=1, label=label)
         axes.plot(np.flatnonzero(S[:, n]), np.full(int(S[:, n].sum()), height), "|", color=colour, markersize=7, markeredgewidth=1.6)
     axes.set_ylim(min(-0.3, own.V[:, n].min(), own.V_ideal[:, n].min()) - 0.1, max(1.6, own.V_ideal[:, n].max() + 0.1))
-    titled(axes, f"neuron {n}", "", "V / theta" if first else "")
+    titled(axes, f"neuron {n}", "time step t", "V / theta" if first else "")
     if first:
         axes.legend(frameon=False, fontsize=7, loc="upper right")
 
 
 def readouts(axes, own):
-    """The readouts on the chip: the decision and the label in colour, a ring at the maximum that makes the decision."""
+    """The readouts: the decision and the label in colour, a ring at the maximum that makes the decision; dashed, those of the ideal model."""
     for k in range(own.V_out.shape[1]):
-        colour, width = (CHIP, 1.8) if k == own.decision else (IDEAL, 1.8) if k == own.label else (QUIET, 0.8)
+        colour, width = (CHIP, 1.8) if k == own.decision else (LABEL, 1.8) if k == own.label else (QUIET, 0.8)
         axes.plot(own.V_out[:, k], color=colour, linewidth=width, zorder=2 if width > 1 else 1)
+        axes.plot(own.V_out_ideal[:, k], "--", color=IDEAL if k == own.decision else colour, linewidth=0.6 * width, zorder=2 if width > 1 else 1)
     t, k = own.V_out[:, own.decision].argmax(), own.decision
     axes.plot([t], [own.V_out[t, k]], "o", markerfacecolor="none", color=CHIP, markersize=9)
     axes.annotate(f"max over time: class {k}, score {own.m[k]:.1f}", (t, own.V_out[t, k]), xytext=(8, 4), textcoords="offset points", color=CHIP)
     axes.margins(y=0.12)
-    titled(axes, "readouts on the chip" + ("" if own.decision == own.label else f" (blue: the label, {own.label})"), "", "V / theta")
+    label = "" if own.decision == own.label else f"; purple: the label, {own.label}"
+    titled(axes, f"readouts: chip, dashed: ideal model; in colour: class {own.decision}, the decision{label}", "time step t", "V / theta")
 
 
 def bars(axes, own):
@@ -109,7 +112,7 @@ def bars(axes, own):
     axes.barh(classes - 0.2, own.m, 0.38, color=CHIP)
     axes.barh(classes + 0.2, own.m_ideal, 0.38, color=IDEAL)
     axes.set(yticks=classes, ylim=(len(classes) - 0.4, -0.6))
-    titled(axes, "scores: chip (red), ideal model (blue)", "", "class")
+    titled(axes, "scores", "m", "class")
 
 
 def heat(figure, axes, own):
@@ -122,7 +125,7 @@ def heat(figure, axes, own):
     axes.scatter(t, row, s=14, color="none", edgecolor="black", linewidth=0.7)
     bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"{-largest:.1g}", "0", f"{largest:.1g}"])
-    titled(axes, "adjoints lamV of the 40 neurons with the largest ones (colour: root of the size); rings: spikes on the chip", "time step t", "rank")
+    titled(axes, "adjoints lamV = dL/dV of the 40 neurons with the largest ones. Blue: a higher membrane would lower the loss (colour: root of the size); rings: spikes on the chip", "time step t", "rank")
 
 
 class Example:
@@ -173,7 +176,7 @@ def trace_and_adjoint(figure, own):
     below.annotate("", (3, 0.22), (9, 0.22), arrowprops={"arrowstyle": "->", "color": ADJOINT})
     below.text(9.3, 0.22, "the adjoint knows what comes after", color=ADJOINT, va="center")
     below.legend(frameon=False, fontsize=7, loc="lower left")
-    titled(below, "its adjoints, for a loss that looks at the readout at t = 20", "time step t", "dL/d.")
+    titled(below, "its adjoints, for a loss that looks at the readout at t = 20; slope of the surrogate 5", "time step t", "dL/d.")
 
 
 def surrogate_at_samples(figure, own):
@@ -181,7 +184,7 @@ def surrogate_at_samples(figure, own):
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
     V = np.linspace(-0.6, 1.8, 500)
     left.plot(own.V, "-", color=QUIET, linewidth=0.8)
-    left.scatter(range(own.T), own.V, s=12 + 130 * own.sigma, color=ADJOINT, alpha=0.75, linewidth=0)
+    left.scatter(range(own.T), own.V, s=150 * own.sigma, color=ADJOINT, alpha=0.75, linewidth=0)
     right.plot(superspike(V, 1.0, own.slope), V, color=ADJOINT, linewidth=1.2)
     right.plot(superspike(V, 1.0, 50.0), V, color=QUIET, linewidth=0.9)
     right.scatter(own.sigma, own.V, s=14, color=ADJOINT, zorder=3)
@@ -195,7 +198,7 @@ def surrogate_at_samples(figure, own):
         axes.set_ylim(-0.35, 1.4)
     right.text(0.5, 1.12, "slope 5", color=ADJOINT, fontsize=8)
     right.text(0.97, 0.3, "grey: slope 50,\nthe paper's", color=INPUT, fontsize=7, ha="right")
-    titled(left, "samples of a membrane on the chip; size: the surrogate at each", "time step t", "V / theta")
+    titled(left, "samples of a membrane on the chip; area of a dot: the surrogate there (slope 5)", "time step t", "V / theta")
     titled(right, "sigma'(V)", "1 / theta")
 
 
