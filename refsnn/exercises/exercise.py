@@ -5,6 +5,7 @@ function, the one that the library runs, and an exercise cannot differ from it.
 """
 
 import ast
+import doctest
 import importlib
 import inspect
 import textwrap
@@ -49,7 +50,8 @@ class Exercise:
     functions take the place of the library's, and which must then pass. questions: to the function itself, where no operation fits, or none sees all.
     results: names of what the function returns, where it returns a tuple. hints: three, each saying more than the one before, none the solution.
     appendix: more for the head of the file. secret: whether the expected answer is not to be shown, for it is the whole of it.
-    exact: whether the last digits are what it is about, so that those of single precision will not do.
+    exact: whether the last digits are what it is about, so that those of single precision will not do. withheld: what is left out of the
+    docstrings in the stub, for it is the answer.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Exercise:
     results: tuple = ()
     secret: bool = False
     exact: bool = False
+    withheld: tuple = ()
     appendix: str = ""
 
     @property
@@ -78,7 +81,10 @@ class Exercise:
 
     def stub(self, number):
         """The text of the file that the student starts from."""
-        return self.file(number, [stub_of(function) for function in self.originals.values()])
+        text = self.file(number, [stub_of(function) for function in self.originals.values()])
+        for piece in self.withheld:
+            text = replaced_once(text, piece, "", self.name)
+        return text
 
     def solution(self, number):
         """The text of the file with the library's own functions."""
@@ -88,9 +94,7 @@ class Exercise:
         """The text of the file with a mistake."""
         text = self.solution(number)
         for old, new in mistake.edits:
-            if text.count(old) != 1:
-                raise RangeError(f"{self.name}, {mistake.name}: {old!r} is {text.count(old)} times in the solution; an edit needs it once")
-            text = text.replace(old, new)
+            text = replaced_once(text, old, new, f"{self.name}, {mistake.name}")
         return text
 
     def file(self, number, sources):
@@ -100,6 +104,13 @@ class Exercise:
                 f"Check it:    refsnn exercises check {self.file_name(number)}"]
         top = '"""' + "\n\n".join(head) + '\n"""\n\n' + "\n".join(imports_of(self.originals.values()))
         return "\n\n\n".join([top, *sources]) + "\n"
+
+
+def replaced_once(text, old, new, where):
+    """The text with `new` for `old`, which must be there once. Raises RangeError."""
+    if text.count(old) != 1:
+        raise RangeError(f"{where}: {old!r} is {text.count(old)} times in the text; an edit needs it once")
+    return text.replace(old, new)
 
 
 def original(place):
@@ -125,10 +136,12 @@ def stub_of(function):
 
 
 def imports_of(functions):
-    """The import lines for what the functions use of their modules, but for themselves."""
+    """The import lines for what the functions and the examples in their docstrings use of their modules, but for themselves."""
     functions, names = tuple(functions), {}
     for function in functions:
-        for name in function.__code__.co_names:
+        examples = "".join(example.source for example in doctest.DocTestParser().get_examples(function.__doc__))
+        used = [node.id for node in ast.walk(ast.parse(examples)) if isinstance(node, ast.Name)]
+        for name in dict.fromkeys((*function.__code__.co_names, *used)):
             value = function.__globals__.get(name)
             if value is None or any(value is own for own in functions):
                 continue

@@ -1,6 +1,7 @@
 """Every exercise: the solution passes, the untouched stub is called that, every known mistake has its hint, no hint has the solution."""
 
 import ast
+import doctest
 import json
 import re
 from pathlib import Path
@@ -76,9 +77,28 @@ def test_stubs_keep_signature_and_docstring_and_nothing_of_the_body():
     for number, exercise in NUMBERED:
         definitions = {node.name: node for node in ast.parse(exercise.stub(number)).body if isinstance(node, ast.FunctionDef)}
         for name, function in exercise.originals.items():
-            own, whole = definitions[name], ast.parse(source_of(function)).body[0]
+            own, whole = definitions[name], source_of(function)
+            for piece in exercise.withheld:
+                whole = whole.replace(piece, "")
+            whole = ast.parse(whole).body[0]
             assert ast.unparse(own.args) == ast.unparse(whole.args) and ast.get_docstring(own) == ast.get_docstring(whole)
             assert [ast.unparse(line) for line in own.body[1:]] == ["raise NotImplementedError"]
+
+
+@pytest.mark.parametrize(("number", "exercise"), NUMBERED, ids=named)
+def test_what_would_give_the_answer_away_is_in_the_solution_and_not_in_the_stub(number, exercise):
+    for piece in exercise.withheld:
+        assert piece in exercise.solution(number) and piece.strip() not in exercise.stub(number)
+
+
+@pytest.mark.parametrize(("number", "exercise"), NUMBERED, ids=named)
+def test_the_examples_of_a_stub_lack_the_function_and_nothing_else(number, exercise):
+    names = {}
+    exec(compile(exercise.stub(number), exercise.file_name(number), "exec"), names)
+    for name in exercise.originals:
+        for example in doctest.DocTestParser().get_examples(names[name].__doc__):
+            with pytest.raises(NotImplementedError):
+                exec(compile(example.source, name, "exec"), names)
 
 
 def bare(text):

@@ -81,6 +81,11 @@ BACKWARD = (
                  "One step too many: entry 0 stays 0. No gradient sees it, since no weight acts on the states at t = 0, which are given."),
          Mistake("last step forgotten", (("range(len(lam_I) - 1, 0, -1)", "range(len(lam_I) - 2, 0, -1)"),),
                  "The recursion begins one step too early: what the loss says about the last time step, T - 1, is lost.")),
+        withheld=("""
+    For t = T-1 .. 1, with zeros beyond the end:
+        lamS[t] = lam_S[t] + lamI[t+1] R^T
+        lamV[t] = gV[t] + sigma'(V[t]) lamS[t] + beta lamV[t+1]
+        lamI[t] = lamV[t] + alpha lamI[t+1]""",),
         ops=("backward",),
         questions=(Question("time-zero", {"V": course(0, 0), "S": course(0, 0), "gV": course(4, 2), "lam_S": course(0, 0), **STEP},
                             "lamI[1] = 2, and entry 0 stays 0"),)),
@@ -101,6 +106,7 @@ BACKWARD = (
                  "A mean over time, where it is a sum: the weight acts at every step anew, and the ways add up."),
          Mistake("two steps", (("S_below[:-1]", "S_below[:-2]"), ("lam_I[1:]", "lam_I[2:]")),
                  "You pair S[t] with the adjoint of I[t+2]; a spike of t is in I[t+1] already.")),
+        withheld=(" = sum over t = 0 .. T-2 and the batch of S_below[t]^T lamI[t+1]",),
         ops=("backward",)),
     Exercise(
         "injection", "the gradient on a measured trace", "injection", ("spec.bptt.backward",),

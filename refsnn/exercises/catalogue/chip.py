@@ -98,5 +98,10 @@ CHIP = (
                  "decay."),
          Mistake("faster decay", (("-np.minimum(rate_mem", "-np.maximum(rate_mem"),),
                  "The factor taken out is that of the faster decay; with the remaining quotient it has to be the slower one.")),
-        ops=("analog_step",), exact=True),
+        ops=("analog_step",), exact=True,
+        withheld=("""
+    (exp(-h/tau_m) - exp(-h/tau_s)) / (1/tau_s - 1/tau_m), written as h exp(-h/tau_slow) (1 - exp(-d)) / d with d = |h/tau_m -
+    h/tau_s|: the plain quotient is 0/0 at tau_m = tau_s, and a guard that returns 0 there disconnects the synapse. The slower
+    time constant is taken out so that nothing overflows when one of them is tiny.
+""", "           # h exp(-h/tau)")),
 )

@@ -121,7 +121,8 @@ FORWARD = (
                  "not guess a function that falls."),
          Mistake("unit lost", (("tau_in * np.log", "np.log"),),
                  "Your time has no unit: it is counted in time constants. It is asked for in seconds.")),
-        ops=("latency",)),
+        ops=("latency",),
+        withheld=("t = tau_in ln(x / (x - 0.2)), ",)),
     Exercise(
         "surrogate", "the surrogate derivative and its primitive", "surrogate", ("spec.surrogate.superspike", "spec.surrogate.superspike_primitive"),
         "Write both; then differentiate the second by hand and see that the first comes out.",

@@ -26,7 +26,7 @@ OBJECTIVE = (
                  "This is the membrane at the end of the run, not the largest of the run.")),
         ops=("scores", "scores_adjoint")),
     Exercise(
-        "cross_entropy", "the loss, and softmax minus one-hot", "loss", ("spec.loss.cross_entropy",),
+        "cross_entropy", "the loss, and its derivative by the scores", "loss", ("spec.loss.cross_entropy",),
         "Write the loss, and derive its derivative by the scores.",
         ("For one sample, write -log softmax(m)[label] as a difference of two terms. What is the derivative of each by m_k?",
          "The first term is -m_label; the second the logarithm of a sum of exponentials, whose derivative by m_k is a number between 0 and 1 that "
@@ -45,7 +45,8 @@ OBJECTIVE = (
                  "is missing."),
          Mistake("sign", (("dm / len(m)", "-dm / len(m)"),),
                  "The sign of the derivative is wrong: descending it would raise the loss.")),
-        ops=("cross_entropy",)),
+        ops=("cross_entropy",),
+        withheld=(" = (softmax(m) - onehot) / B",)),
     Exercise(
         "burst", "the burst regulariser", "loss", ("spec.loss.burst",),
         "Write the regulariser and its derivative. A spike is 0 or 1, but the formula may be differentiated by S_i[t] as if it were a number.",
@@ -63,5 +64,6 @@ OBJECTIVE = (
                  "n is the number of spikes; yours is that number divided by T."),
          Mistake("alike for all", (("2 * rho * n / n.size", "2 * rho * np.ones_like(n) / n.size"),),
                  "Your derivative does not depend on how often the neuron spiked: that would be the derivative of a sum, not of a sum of squares.")),
-        ops=("burst",)),
+        ops=("burst",),
+        withheld=(" 2 rho_b n / (B N)",)),
 )
