@@ -210,7 +210,8 @@ def crashed(number, exercise, message):
     message = re.sub(r"^it (raises (AnswerError|PupilError)|answers with an error): ", "", message)
     if message.startswith(NOT_WRITTEN):
         return Feedback(number, exercise.name, UNWRITTEN, message.split(": ", 1)[1])
-    for pattern, words in ((r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
+    for pattern, words in ((r"ValueError: .* is read-only", "it changes an array that it is given (as += does): make a new one, for the caller still needs the old one"),
+                           (r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
                            (r"it ended, with exit code (-?\d+).*", r"it ended the whole program (exit code \1)")):
         message = re.sub(pattern, words, message)
     return Feedback(number, exercise.name, CRASHES, message)

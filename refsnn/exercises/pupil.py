@@ -200,7 +200,8 @@ def numbers(what, got, wanted):
     if array is None or array.dtype.kind not in "biuf":
         raise PupilError(f"{what} must be numbers; it is {said(got)}")
     if array.shape != wanted.shape:
-        raise PupilError(f"{what} has shape {array.shape} where {wanted.shape} is expected")
+        turned = ": is it transposed?" if array.ndim > 1 and array.shape == wanted.shape[::-1] else ""
+        raise PupilError(f"{what} has shape {array.shape} where {wanted.shape} is expected{turned}")
     whole = wanted.dtype.kind not in "biu" or (array == np.rint(array)).all()
     return array.astype(wanted.dtype if whole else float)
 

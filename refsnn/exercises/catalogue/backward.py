@@ -51,6 +51,8 @@ BACKWARD = (
                  "The way from V[t] to S[t] has the surrogate derivative on it, and yours has not."),
          Mistake("membrane forgets", ((" + beta * lam_V_next", ""),),
                  "The way from V[t] to V[t+1] is missing: what the membrane does to later membranes is lost."),
+         Mistake("adjoint of the other quantity", (("lam_V + alpha * lam_I_next", "lam_V + alpha * lam_V_next"),),
+                 "alpha leads from I[t] to I[t+1], so what comes back through it is the adjoint of the current; you take that of the membrane."),
          Mistake("membrane of the next step", (("return lam_V, lam_V + alpha", "return lam_V, lam_V_next + alpha"),),
                  "I[t] enters V[t], the membrane of the same t (E2 has I[t+1] in V[t+1]). Your current takes the adjoint of the next membrane."),
          Mistake("alpha and beta exchanged",

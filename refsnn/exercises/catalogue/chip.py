@@ -28,6 +28,8 @@ CHIP = (
                  "Only ties are wrong: a weight in the middle between two codes goes to the even one."),
          Mistake("unsigned", ((".clip(-levels, levels)", ".clip(0, levels)"),),
                  "Negative weights are lost. A synapse is unsigned, but a signed input takes two rows of them: codes go from -63 to 63."),
+         Mistake("weights clipped", (("(np.rint(scale * W).clip(-levels, levels) / scale)", "(np.rint(scale * W.clip(-1, 1)) / scale)"),),
+                 "You clip the weights, at 1. What has an end is the code, at 63, which is a weight of 63/scale."),
          Mistake("codes", (("clip(-levels, levels) / scale)", "clip(-levels, levels))"),),
                  "You return codes; asked for are weights in the model's unit: scale back.")),
         questions=(

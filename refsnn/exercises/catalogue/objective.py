@@ -58,6 +58,8 @@ OBJECTIVE = (
                  "Half of what it should be: the derivative of a square brings a 2."),
          Mistake("mean lost", (("2 * rho * n / n.size", "2 * rho * n"),),
                  "The value is a mean over batch and neurons, so the derivative is divided by their number."),
+         Mistake("sum for mean", (("np.mean(n**2), 2 * rho * n / n.size", "np.sum(n**2), 2 * rho * n"),),
+                 "You sum over batch and neurons, in the value and in the derivative. E13 has the mean: a sum would punish a larger layer more."),
          Mistake("square outside", (("np.mean(n**2)", "np.mean(n) ** 2"),),
                  "The square of the mean is not the mean of the squares: yours does not see whether one neuron spikes ten times or ten spike once."),
          Mistake("rate for count", (("n = S.sum(axis=0)", "n = S.mean(axis=0)"),),
