@@ -10,7 +10,7 @@ from refsnn.training import PRESETS
 FULL = {**PRESETS["long"], "dropout": 0.1}
 QUICK = {"epochs": 6, "dropout": 0.1}
 CHOOSES = ()
-SIZE = (10, 4)
+SIZE = (10, 4.6)
 
 # (train, test) in percent, mean as in the paper; None where it gives no number
 PAPER = {
@@ -53,6 +53,6 @@ def draw(figure, results):
         left.plot(range(1, len(errors) + 1), errors, "--" if augmented else "-", color=colours[kind], label=label)
     left.set_yscale("symlog", linthresh=0.1)
     left.set_ylim(bottom=0)
-    left.legend(frameon=False, fontsize="small")
+    left.legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     tidy(left, "epoch", "training error / %")
     dots(right, results["runs"], {label: test for label, (_, test) in results["paper"].items()})
