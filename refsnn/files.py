@@ -1,7 +1,8 @@
 """Files: written whole or not at all, and read without believing their headers.
 
 Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the
-bytes that are in a file once it is unpacked, not the size that a header claims.
+bytes that are in a file once it is unpacked, not the size that a header claims, and an array of more than 2 GiB is refused. Pipes and
+devices, which might never end, are not read.
 """
 
 import contextlib
@@ -24,6 +25,8 @@ from refsnn.errors import DataError, DtypeError, ShapeError
 UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, SyntaxError, RuntimeError,
               OverflowError, MemoryError,
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
+
+LARGEST = 1 << 31          # bytes of one array: the images of MNIST have 47 million
 
 
 def write_atomically(path, content):
@@ -99,7 +102,9 @@ def read_npy(archive, name):
 
 
 def read_exactly(stream, count):
-    """Read `count` bytes piece by piece, so that a file that claims more than it holds costs no more memory than it holds."""
+    """Read `count` bytes piece by piece, so that a file that claims more than it holds costs no more memory than it holds; and no more than LARGEST."""
+    if count > LARGEST:
+        raise DataError(f"it claims {count:,} bytes; at most {LARGEST:,} are read, for a small archive can unpack to any size")
     content = bytearray()
     while len(content) < count:
         piece = stream.read(min(count - len(content), 1 << 20))
@@ -111,9 +116,17 @@ def read_exactly(stream, count):
 
 @contextlib.contextmanager
 def damage_is_data_error(path):
-    """Turn whatever reading a damaged file raises into a DataError of one line that begins with the path."""
+    """Turn whatever reading a damaged file raises into a DataError of one line that begins with the path; refuse_special first."""
+    refuse_special(path)
     try:
         yield
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"{path}: {' '.join(reason.split())}") from error
+
+
+def refuse_special(path):
+    """Raise DataError for a path that is there and is neither file nor folder: a pipe or a device, on which reading could wait for ever."""
+    path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is no file, but a pipe or a device")

@@ -37,7 +37,7 @@ import numpy as np
 from refsnn.chip.dynamics import transfer
 from refsnn.errors import (DataError, DtypeError, RangeError, RefsnnError, ShapeError, check_choice, check_float_array, check_number, check_type,
                            describe)
-from refsnn.files import damage_is_data_error, write_atomically
+from refsnn.files import damage_is_data_error, refuse_special, write_atomically
 from refsnn.spec import Layer, NeuronParameters
 from refsnn.verify.conventions import Conventions
 
@@ -301,6 +301,7 @@ def one(values):
 def read(path):
     """The NIR graph of a file (HDF5). Raises DataError where it is none, OSError where there is none."""
     nir = package()
+    refuse_special(path)
     with open(path, "rb"), damage_is_data_error(path):
         try:
             return nir.read(path)

@@ -18,7 +18,7 @@ import numpy as np
 
 from refsnn.errors import (DataError, DtypeError, RangeError, ShapeError, check_binary, check_count, check_float_array, check_number,
                            check_same_dtype, check_type, describe)
-from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
+from refsnn.files import damage_is_data_error, npz_bytes, read_npz, refuse_special, write_atomically
 from refsnn.spec.trace import Trace
 
 EDGE = 1e-6          # of a bin: a time so little before k dt is k dt, which as a float64 may lie below itself; a float32 by more, from bin 16 on
@@ -131,6 +131,7 @@ def load_trace(path) -> tuple[Trace, ...]:
 
     Raises DataError, with the path, for whatever is wrong with the file; OSError where there is none.
     """
+    refuse_special(path)
     with open(path, "rb") as file, damage_is_data_error(path):
         try:
             arrays = read_npz(file)

@@ -21,6 +21,7 @@ from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.child import PRINTED
 from refsnn.exercises.paper import on_paper
 from refsnn.exercises.pupil import NOT_WRITTEN, QUESTION, Pupil, PupilError
+from refsnn.files import refuse_special
 from refsnn.verify.conformance.cases import by_hand, generated, make_case
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.diagnosis import SINGLE
@@ -67,6 +68,7 @@ class Feedback:
 def check_file(path, timeout):
     """Check a student's file: a Feedback. timeout: seconds that one call may take. Raises DataError where it is of no exercise, OSError."""
     path = Path(path).resolve()
+    refuse_special(path)
     text = path.read_text(encoding="utf-8-sig", errors="replace")     # editors of Windows begin a file with a byte-order mark
     number = number_of(text, path)
     exercise = EXERCISES[number - 1]

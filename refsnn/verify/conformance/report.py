@@ -6,7 +6,7 @@ from pathlib import Path
 
 import refsnn
 from refsnn.errors import DataError, RangeError, check_choice
-from refsnn.files import write_atomically
+from refsnn.files import refuse_special, write_atomically
 from refsnn.verify.conformance.properties import PROPERTIES
 from refsnn.verify.conformance.runner import CASE
 from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays, printable
@@ -122,6 +122,7 @@ def save_failures(run, folder):
 
 def load_failure(path):
     """(check, op, inputs, params, conventions) of a file that save_failures wrote. Raises DataError, OSError, and what is wrong with the problem."""
+    refuse_special(path)
     given = decode_line(Path(path).read_text(encoding="utf-8", errors="replace"))
     names = ("format", "check", "op", "inputs", "params", "conventions")
     check_names(f"{path}", given, names, names, "lacks")
@@ -136,6 +137,7 @@ def load_failure(path):
 
 def read_expected_failures(path):
     """The ids of an xfail file: one a line, `id  # reason`. Raises RangeError for an id that comes twice, or has no reason; OSError."""
+    refuse_special(path)
     ids = []
     for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
         id, _, reason = (part.strip() for part in line.partition("#"))
