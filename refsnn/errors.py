@@ -42,7 +42,7 @@ def check_float_array(name, array, ndim):
 
 def check_array(name, array, ndim):
     """Raise unless `array` is an ndarray with `ndim` axes, none of them empty."""
-    if not isinstance(array, np.ndarray):
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
         raise DtypeError(f"{name} is {describe(array)}; it must be a numpy array")
     if array.ndim != ndim:
         raise ShapeError(f"{name} has shape {array.shape}; it must have {ndim} axes")
@@ -54,6 +54,12 @@ def check_same_dtype(name, array, dtype, owner="the network's weights"):
     """Raise unless `array` has `dtype`, the dtype of `owner`."""
     if array.dtype != dtype:
         raise DtypeError(f"{name} is {array.dtype} but {owner} are {np.dtype(dtype)}; convert one of them")
+
+
+def check_float_dtype(dtype):
+    """Raise unless `dtype` means float32 or float64."""
+    if not isinstance(dtype, (type, str, np.dtype)) or dtype not in (np.float32, np.float64, "float32", "float64"):
+        raise DtypeError(f"dtype is {describe(dtype)}; it must be float32 or float64")
 
 
 def check_binary(name, array):
@@ -105,7 +111,7 @@ def check_count(name, value, low=1, high=2**53):
 def check_choice(name, value, choices):
     """Raise unless `value` is one of the named `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise RangeError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+        raise RangeError(f"{name} is {describe(value)}; it must be one of {', '.join(choices)}")
 
 
 def check_type(name, value, kind):
@@ -116,5 +122,5 @@ def check_type(name, value, kind):
 
 def describe(value):
     """A short name of any object for a message: its type, and its text if that is short."""
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return f"{type(value).__name__} {text}" if len(text) <= 40 else f"a {type(value).__name__}"

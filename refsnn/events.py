@@ -102,7 +102,7 @@ def input_events(network, x, noise=None):
     """
     check_type("network", network, Network)
     W = network.layers[0].W
-    fits = len(getattr(x, "shape", ())) == 3 and x.shape[0] > 1 and x.shape[1] > 0 and x.shape[2] == W.shape[0] and noise is None
+    fits = isinstance(x, (np.ndarray, Events)) and len(x.shape) == 3 and x.shape[0] > 1 and x.shape[1] > 0 and x.shape[2] == W.shape[0] and noise is None
     if isinstance(x, Events):
         if not (fits and x.values.dtype == W.dtype):
             check_input(network, np.broadcast_to(x.values.dtype.type(0), x.shape), noise)

@@ -71,6 +71,7 @@ def cost(network: Network, reset_after: float = 10e-6, spacing: float = SPACING,
     (1, True, True)
     """
     check_type("network", network, Network)
+    check_type("parts", parts, bool)
     runs = runs_of(network, parts)
     inference = check_number("reset_after", reset_after, low=0, strict=True) + OVERHEAD
     return Cost(runs, OperatingPoint(runs * inference), OperatingPoint(runs * check_number("spacing", spacing, low=0, strict=True)))

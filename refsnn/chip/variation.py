@@ -36,7 +36,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refsnn.errors import RangeError, check_count, check_number
+from refsnn.errors import RangeError, check_count, check_number, describe
 
 LARGEST = 1e3          # of any strength, in its unit: what is above means nothing, and would overflow
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
@@ -112,7 +112,8 @@ class Variation:
         >>> Variation.named("ideal,threshold=0.03") == replace(Variation.ideal(), threshold=0.03)
         True
         """
-        base, *changes = str(text).split(",")
+        text = text if isinstance(text, str) else describe(text)
+        base, *changes = text.split(",")
         name, _, sigma = base.partition("=")
         try:
             if name not in ("ideal", "calibrated", "uncalibrated", "decalibrated") or (name == "decalibrated") != bool(sigma):

@@ -87,7 +87,7 @@ def list_events(S: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, np.nd
     """
     check_float_array("S", S, 3)
     check_binary("S", S)
-    check_number("dt", dt, low=0, strict=True)
+    dt = check_number("dt", dt, low=0, strict=True)
     bins, samples, units = np.nonzero(S)
     return bins * dt, units, samples
 

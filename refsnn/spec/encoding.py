@@ -16,7 +16,7 @@ authors' training script.
 
 import numpy as np
 
-from refsnn.errors import DtypeError, ShapeError, check_array, check_count, check_float_array, check_number, describe
+from refsnn.errors import DtypeError, ShapeError, check_array, check_count, check_float_array, check_float_dtype, check_number
 
 THRESHOLD_IN = 0.2
 
@@ -35,7 +35,7 @@ def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
     """
     check_images(images)
     check_count("crop", crop, low=0)
-    check_count("size", size, low=2)
+    check_count("size", size, low=2, high=2**12)
     n = images.shape[1] - 2 * crop
     if images.shape[1] != images.shape[2] or n < 4:
         raise ShapeError(f"images has shape {images.shape}; downscale needs square images with at least 4 pixels left after crop={crop}")
@@ -83,7 +83,7 @@ def latency(intensity, tau_in=8e-6):
     1.785
     """
     charged = np.maximum(intensity - THRESHOLD_IN, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(charged > 0, tau_in * np.log(intensity / charged), np.inf)
 
 
@@ -106,13 +106,13 @@ def encode(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: floa
 def pixel_bins(images, steps, dt, tau_in, dtype):
     """The time step of every pixel's spike, `steps` where it has none: images (B, H, W) -> (B, H W). Arguments as of encode. SPEC E18."""
     check_images(images)
-    check_count("steps", steps, low=2)
+    check_count("steps", steps, low=2, high=2**24)
     check_number("dt", dt, low=0, strict=True)
     check_number("tau_in", tau_in, low=0, strict=True)
-    if dtype not in (np.float32, np.float64, "float32", "float64"):
-        raise DtypeError(f"dtype is {describe(dtype)}; it must be float32 or float64")
+    check_float_dtype(dtype)
     t = latency(np.arange(256) / 255, tau_in)                                    # (256,) one latency a grey level
-    bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)            # (256,) silent and late ones: `steps`
+    with np.errstate(over="ignore"):                                             # inf is late
+        bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)        # (256,) silent and late ones: `steps`
     return bins[images].reshape(len(images), -1)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.errors import (DtypeError, RangeError, ShapeError, check_array, check_binary, check_count, check_float_array,
+from refsnn.errors import (DtypeError, RangeError, ShapeError, check_array, check_binary, check_count, check_float_array, check_float_dtype,
                            check_labels, check_same_dtype, check_type, describe)
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
@@ -39,6 +39,7 @@ class Layer:
 
     def __post_init__(self):
         check_type("neuron", self.neuron, NeuronParameters)
+        check_type("spiking", self.spiking, bool)
         check_float_array("W", self.W, 2)
         N = self.W.shape[1]
         self.neuron.check_neurons(N)
@@ -87,6 +88,8 @@ class Network:
         """
         check_type("rng", rng, np.random.Generator)
         check_type("neuron", neuron, NeuronParameters)
+        check_type("recurrent", recurrent, bool)
+        check_float_dtype(dtype)
         if not isinstance(sizes, (list, tuple)) or len(sizes) < 3:
             raise ShapeError(f"sizes is {describe(sizes)}; it needs inputs, one or more spiking layers, and the readout")
         for index, size in enumerate(sizes):

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.errors import check_number
-from refsnn.spec.network import Network, parameters
+from refsnn.errors import DtypeError, ShapeError, check_number, check_type, describe
+from refsnn.spec.bptt import LayerGradient
+from refsnn.spec.network import Layer, Network, parameters
 
 WEIGHT_LIMIT = 63 / 240
 
@@ -69,7 +70,18 @@ def clip_weights(network, limit=WEIGHT_LIMIT):
 
 
 def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[Network, AdamState]:
-    """One training step after the gradient: Adam on every weight, then the clip. Returns (network, state)."""
+    """One training step after the gradient: Adam on every weight, then the clip. Returns (network, state).
+
+    gradient: as loss_and_gradient returns it, one LayerGradient a layer, or Layers that hold its arrays. Raises ShapeError, DtypeError, RangeError.
+    """
+    check_type("network", network, Network)
+    check_type("state", state, AdamState)
+    check_number("rate", rate, low=0)
+    if not isinstance(gradient, (tuple, list)) or not all(isinstance(entry, (LayerGradient, Layer)) for entry in gradient):
+        raise DtypeError(f"gradient is {describe(gradient)}; it must be one LayerGradient a layer")
+    shapes = [[array.shape for array in parameters(items)] for items in (network.layers, gradient)]
+    if shapes[0] != shapes[1] or shapes[0] != [array.shape for array in state.first]:
+        raise ShapeError(f"the gradient's arrays have shapes {shapes[1]}, the network's {shapes[0]}; network, gradient and state must be of one network")
     arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)
     return clip_weights(network.with_parameters(arrays)), state
 

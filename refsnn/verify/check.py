@@ -16,7 +16,7 @@ adjoint identity  On any trace, a recorded one included, <J u, c> = <u, J^T c>: 
 
 import numpy as np
 
-from refsnn.errors import RangeError, check_count, check_labels, check_number
+from refsnn.errors import RangeError, check_count, check_labels, check_number, check_type
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
 from refsnn.spec.network import Network, check_input, gradient_of_trace, parameters
@@ -37,8 +37,9 @@ def smooth_twin(network: Network, x: np.ndarray, labels: np.ndarray, rng: "np.ra
     """
     check_input(network, x)
     check_labels(labels, x.shape[1], network.layers[-1].W.shape[1])
-    check_count("directions", directions)
-    check_number("step", step, low=0, strict=True)
+    check_type("rng", rng, np.random.Generator)
+    check_count("directions", directions, high=10_000)
+    check_number("step", step, low=0, high=1, strict=True)
     if surrogate.spike_aware or network.layers[0].W.dtype != np.float64:
         raise RangeError("the smooth twin needs float64 weights and a surrogate that is not spike-aware")
     trace = twin_forward(network.layers, x, surrogate)
@@ -83,6 +84,7 @@ def adjoint(network: Network, x: np.ndarray, trace: tuple[Trace, ...], rng: "np.
     """
     check_input(network, x)
     check_trace(trace, network.layers, x)
+    check_type("rng", rng, np.random.Generator)
     layers, dtype = network.layers, x.dtype
 
     def draw(shape):
