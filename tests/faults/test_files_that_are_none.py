@@ -1,5 +1,6 @@
 """Whatever stands where a file should: refused in one line, with no more memory than is stated, and no wait."""
 
+import ast
 import gzip
 import io
 import os
@@ -114,3 +115,20 @@ def test_the_command_line_says_one_line_and_no_traceback(name, tmp_path):
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 2, done.stderr
     assert done.stderr.strip() and done.stderr.strip().count("\n") == 0 and "Traceback" not in done.stdout + done.stderr
+
+
+SOURCES = [path for folder in ("refsnn", "data_scripts") for path in sorted((Path(refsnn.__file__).parents[1] / folder).rglob("*.py"))]
+
+
+def test_nothing_is_unpickled_anywhere_and_no_text_is_executed_but_a_students_and_our_own():
+    assert len(SOURCES) > 100
+    for path in SOURCES:
+        names = {alias.name for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)}
+        assert not names & {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}, path
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        for call in calls:
+            assert not any(word.arg == "allow_pickle" and getattr(word.value, "value", True) for word in call.keywords), path
+            called = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            assert called != "eval" and (called != "load" or getattr(getattr(call.func, "value", None), "id", "") not in ("np", "numpy", "torch")), path
+            assert called != "exec" or path.name in ("pupil.py", "bugs.py", "mutation.py"), path

@@ -55,7 +55,7 @@ def contents(archive):
 def archive_of(folder):
     """The archive of a folder of vectors, as bytes: sorted, without times and owners."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:xz", preset=9 | lzma.PRESET_EXTREME) as files:
+    with tarfile.open(fileobj=buffer, mode="w:xz", preset=6 | lzma.PRESET_EXTREME) as files:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
             entry.size = path.stat().st_size
