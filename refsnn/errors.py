@@ -40,6 +40,14 @@ def check_float_array(name, array, ndim):
         raise RangeError(f"{name} holds {np.count_nonzero(~np.isfinite(array))} values that are NaN or infinite")
 
 
+def check_result(loss, arrays):
+    """Raise RangeError unless a loss and the arrays of its gradient are finite: large weights make numbers that the dtype cannot hold."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(loss + sum(float(array.sum()) for array in arrays))
+    if suspicious and not (np.isfinite(loss) and all(np.isfinite(array).all() for array in arrays)):
+        raise RangeError(f"the loss is {loss}, and it or its gradient is more than {arrays[0].dtype} can hold; the weights are too large for it")
+
+
 def check_array(name, array, ndim):
     """Raise unless `array` is an ndarray with `ndim` axes, none of them empty."""
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):

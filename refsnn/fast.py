@@ -17,11 +17,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from refsnn.errors import RangeError, check_count, check_labels, check_type
+from refsnn.errors import RangeError, check_count, check_labels, check_result, check_type
 from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
-from refsnn.spec.network import Network
+from refsnn.spec.network import Network, parameters
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
@@ -51,7 +51,9 @@ def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarr
         if noise is not None:
             raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
         spikes = recorded_events(network, events, trace)
-    loss, gradient = gradient_of_trace(network.layers, [events, *spikes], labels, trace, objective, surrogate)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, gradient = gradient_of_trace(network.layers, [events, *spikes], labels, trace, objective, surrogate)
+    check_result(loss, parameters(gradient))
     return loss, gradient, trace
 
 

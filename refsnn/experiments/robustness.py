@@ -11,7 +11,7 @@ from refsnn.experiments.table import percent
 from refsnn.spec import drop_units
 from refsnn.training import PRESETS, Substrate
 
-FULL = {**PRESETS["long"], "epochs": 20}
+FULL = {**PRESETS["long"], "epochs": 12}
 QUICK = {"epochs": 6}
 CHOOSES = ("dropout",)
 SIZE = (6, 4)

@@ -13,11 +13,11 @@ from refsnn.experiments.sweep import mean_and_spread
 from refsnn.experiments.table import percent
 from refsnn.training import PRESETS, Substrate
 
-FULL = {**PRESETS["long"], "epochs": 12}
+FULL = {**PRESETS["long"], "epochs": 6}
 QUICK = {"epochs": 3}
 CHOOSES = ()
 SIZE = (11, 3.6)
-SIGMAS = (0.1, 0.2, 0.3, 0.4, 0.5)
+SIGMAS = (0.1, 0.3, 0.5)
 KINDS = {"time constants": ("tau_mem", "tau_syn"), "theta - V_leak": ("threshold",), "all": ("tau_mem", "tau_syn", "threshold")}
 CALIBRATED, SOFTWARE = "calibrated", "software"
 

@@ -16,12 +16,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from refsnn.errors import (DtypeError, RangeError, ShapeError, check_array, check_binary, check_count, check_float_array, check_float_dtype,
-                           check_labels, check_same_dtype, check_type, describe)
+                           check_labels, check_result, check_same_dtype, check_type, describe)
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
 from refsnn.spec.neuron import NeuronParameters, run_readout, run_spiking
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
+
+
+LARGEST_WEIGHT = {"float32": 1e12, "float64": 1e100}      # sums of more, and their squares, may overflow
+
+
+def check_weights(name, array):
+    """Raise RangeError for weights with which membranes would overflow."""
+    largest = np.abs(array).max()
+    if largest > LARGEST_WEIGHT[array.dtype.name]:
+        raise RangeError(f"{name} holds values up to {largest:.3g}; in {array.dtype} they may be up to {LARGEST_WEIGHT[array.dtype.name]:g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +51,13 @@ class Layer:
         check_type("neuron", self.neuron, NeuronParameters)
         check_type("spiking", self.spiking, bool)
         check_float_array("W", self.W, 2)
+        check_weights("W", self.W)
         N = self.W.shape[1]
         self.neuron.check_neurons(N)
         if self.R is None:
             return
         check_float_array("R", self.R, 2)
+        check_weights("R", self.R)
         check_same_dtype("R", self.R, self.W.dtype, "W")
         if self.R.shape != (N, N):
             raise ShapeError(f"R has shape {self.R.shape} but W has shape {self.W.shape}: R must be ({N}, {N})")
@@ -155,7 +167,9 @@ def loss_and_gradient(network: Network, x: np.ndarray, labels: np.ndarray, trace
         check_input(network, x)
         check_trace(trace, network.layers, x)
     check_labels(labels, x.shape[1], network.layers[-1].W.shape[1])
-    loss, gradient = gradient_of_trace(network.layers, x, labels, trace, objective, surrogate)
+    with np.errstate(over="ignore", invalid="ignore"):
+        loss, gradient = gradient_of_trace(network.layers, x, labels, trace, objective, surrogate)
+    check_result(loss, parameters(gradient))
     return loss, gradient, trace
 
 

@@ -22,7 +22,7 @@ from refsnn.exercises.derivation.topic import DEFINITIONS, PLACES
 from refsnn.spec import Layer, NeuronParameters, Surrogate, Trace, bptt
 from refsnn.spec.surrogate import superspike_primitive
 from refsnn.verify.operations import OPERATIONS
-from refsnn.verify.vectors.archive import FOLDER
+from refsnn.verify.vectors.archive import shipped
 from refsnn.verify.vectors.collection import read_one
 from worlds import COMMON, WORLDS
 
@@ -120,7 +120,7 @@ def numbers_in(text):
 def test_every_exercise_has_its_page_and_every_golden_vector_of_a_derived_operation_its_topic():
     assert {exercise.topic for exercise in EXERCISES} <= {topic.name for topic in TOPICS}
     ops = {place.vector.rsplit("-", 1)[0] for place in PLACES.values()}
-    for folder in FOLDER.iterdir():
+    for folder in shipped().iterdir():
         if folder.is_dir() and folder.name.rsplit("-", 1)[0] in ops:
             assert topics_of(folder.name)
 

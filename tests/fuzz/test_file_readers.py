@@ -19,10 +19,11 @@ from refsnn.runs import load_checkpoint, train
 from refsnn.training import Recipe
 from refsnn.verify.conformance.report import load_failure
 from refsnn.verify.conformance.wire import decode_arrays, decode_line, encode_arrays
-from refsnn.verify.vectors.archive import ARCHIVE, FOLDER, contents
+from refsnn.verify.vectors.archive import ARCHIVE, contents, shipped
 from refsnn.verify.vectors.case import read_case
 from refsnn.verify.vectors.collection import read_manifest
 
+VECTORS = shipped()
 MEMORY = 64 << 20          # bytes that a reader of these small files may take at most
 SECONDS = 20
 
@@ -51,7 +52,7 @@ def recording(path):
 def case(folder, name):
     """A golden vector's folder, one of whose files is to be damaged: the path of that file."""
     folder.mkdir()
-    for path in (FOLDER / "forward-010").iterdir():
+    for path in (VECTORS / "forward-010").iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     return folder / name
 
@@ -66,7 +67,7 @@ def reply(path):
 def manifest(folder):
     """A manifest in a folder of its own."""
     folder.mkdir()
-    (folder / "manifest.json").write_bytes((FOLDER / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_bytes((VECTORS / "manifest.json").read_bytes())
     return folder / "manifest.json"
 
 

@@ -13,7 +13,7 @@ from refsnn.verify.operations import OPERATIONS, Reference, cast, conventions_fo
 from refsnn.verify.vectors import check, read
 from refsnn.verify.vectors import collection as collection_module
 from refsnn.verify.vectors import oracles as oracles_module
-from refsnn.verify.vectors.archive import FOLDER
+from refsnn.verify.vectors.archive import shipped
 from refsnn.verify.vectors.case import case_files
 from refsnn.verify.vectors.catalogue import all_drafts
 from refsnn.verify.vectors.collection import build, examine, examined, read_manifest
@@ -24,7 +24,8 @@ from refsnn.verify.vectors.measure import measure
 from refsnn.verify.vectors.oracles import ORACLES
 from refsnn.verify.vectors.tolerance import bound, error, kind_of
 
-MEASURED = json.loads((FOLDER / "measured.json").read_text(encoding="utf-8"))
+VECTORS = shipped()
+MEASURED = json.loads((VECTORS / "measured.json").read_text(encoding="utf-8"))
 CASES = read()
 ANSWERED = [case for case in CASES if case.error is None]
 
@@ -48,13 +49,13 @@ def test_the_same_draft_gives_the_same_bytes():
 
 def test_a_case_that_was_read_is_written_with_the_same_bytes():
     for case in CASES:
-        assert case_files(case) == {path.name: path.read_bytes() for path in (FOLDER / case.id).iterdir()}, case.id
+        assert case_files(case) == {path.name: path.read_bytes() for path in (VECTORS / case.id).iterdir()}, case.id
 
 
 def test_the_manifest_is_complete():
-    manifest = read_manifest(FOLDER)
+    manifest = read_manifest(VECTORS)
     assert list(manifest["cases"]) == [draft.id for draft in all_drafts()]
-    assert {path.name for path in FOLDER.iterdir()} == {*manifest["cases"], "manifest.json", "measured.json"}
+    assert {path.name for path in VECTORS.iterdir()} == {*manifest["cases"], "manifest.json", "measured.json"}
     assert {flag for case in CASES for flag in case.flags} == set(FLAGS) == set(manifest["flags"])
 
 
@@ -69,7 +70,7 @@ def test_there_are_cases_for_everything():
 
 def test_they_are_small():
     # they are copied, and read in other languages, as they are
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 2_000_000
+    assert sum(path.stat().st_size for path in VECTORS.rglob("*") if path.is_file()) < 2_000_000
 
 
 def test_status_is_must_only_for_the_papers_conventions_and_operations_that_all_have():
@@ -86,7 +87,7 @@ def test_free_runs_keep_away_from_their_thresholds():
 def test_boundary_values_are_given_as_hex_floats_too():
     for case in ANSWERED:
         if "Boundary" in case.flags:
-            record = json.loads((FOLDER / case.id / "case.json").read_text(encoding="utf-8"))
+            record = json.loads((VECTORS / case.id / "case.json").read_text(encoding="utf-8"))
             arrays = (record["inputs"] | record["outputs"]).values()
             small = [entry for entry in arrays if entry["dtype"] == "<f8" and math.prod(entry["shape"]) <= 24]
             assert all("hex" in entry for entry in small), case.id

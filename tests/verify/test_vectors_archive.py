@@ -12,8 +12,9 @@ from refsnn.__main__ import main
 from refsnn.errors import DataError
 from refsnn.verify.vectors import check, read
 from refsnn.verify.vectors import archive as archive_module
-from refsnn.verify.vectors.archive import ARCHIVE, FOLDER, archive_of, contents, shipped
+from refsnn.verify.vectors.archive import ARCHIVE, archive_of, contents, shipped
 
+FOLDER = Path(__file__).parents[2] / "refsnn/verify/vectors/data"      # of the checkout: there is none where the package is installed
 FILES = {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
 
 

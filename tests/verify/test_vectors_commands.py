@@ -13,13 +13,14 @@ import refsnn
 from refsnn.__main__ import main
 from refsnn.verify.vectors import read, read_one
 from refsnn.verify.vectors import collection as collection_module
-from refsnn.verify.vectors.archive import FOLDER
+from refsnn.verify.vectors.archive import ARCHIVE, shipped
 from refsnn.verify.vectors.case import json_bytes, sha256
 from refsnn.verify.vectors.catalogue import all_drafts
 from refsnn.verify.vectors.collection import read_manifest
 from refsnn.verify.vectors.export import c_header, explanation
 
 CASES = read()
+VECTORS = shipped()
 
 
 def run(capsys, *arguments):
@@ -39,7 +40,7 @@ def test_generate_writes_what_check_accepts(tmp_path, capsys):
 
 
 def test_check_finds_what_changed(tmp_path, capsys, monkeypatch):
-    shutil.copytree(FOLDER, tmp_path / "vectors")
+    shutil.copytree(VECTORS, tmp_path / "vectors")
     (tmp_path / "vectors" / "decay-001" / "notes.txt").write_text("mine")
     code, said, _ = run(capsys, "check", tmp_path / "vectors")
     assert code == 1 and "decay-001/notes.txt: no case names this file" in said and said.endswith(": 1 difference\n")
@@ -54,7 +55,7 @@ def test_check_finds_what_changed(tmp_path, capsys, monkeypatch):
 
 
 def test_check_names_what_belongs_to_no_case(tmp_path, capsys):
-    shutil.copytree(FOLDER, tmp_path / "vectors")
+    shutil.copytree(VECTORS, tmp_path / "vectors")
     (tmp_path / "vectors" / "empty" / "deeper").mkdir(parents=True)
     (tmp_path / "vectors" / "link").symlink_to(tmp_path)
     code, said, _ = run(capsys, "check", tmp_path / "vectors")
@@ -65,8 +66,8 @@ def test_check_names_what_belongs_to_no_case(tmp_path, capsys):
                                               ({"flags": {}}, "flags is not what it is here"),
                                               ({"measured": None}, "measured names 'other.json', not measured.json")])
 def test_check_compares_what_the_manifest_says_beside_its_cases(change, line, tmp_path, capsys):
-    shutil.copytree(FOLDER, tmp_path / "vectors")
-    found = read_manifest(FOLDER)
+    shutil.copytree(VECTORS, tmp_path / "vectors")
+    found = read_manifest(VECTORS)
     change = {name: value if value is not None else found[name] | {"file": "other.json"} for name, value in change.items()}
     hashed = {key: value for key, value in (found | change).items() if key not in ("sha256", "generated_by")}
     (tmp_path / "vectors" / "manifest.json").write_bytes(json_bytes(hashed | {"sha256": sha256(json_bytes(hashed)), "generated_by": {}}))
@@ -75,7 +76,7 @@ def test_check_compares_what_the_manifest_says_beside_its_cases(change, line, tm
 
 
 def test_check_names_a_damaged_file_and_exits_with_2(tmp_path, capsys):
-    shutil.copytree(FOLDER, tmp_path / "vectors")
+    shutil.copytree(VECTORS, tmp_path / "vectors")
     file = tmp_path / "vectors" / "forward-010" / "V0.npy"
     file.write_bytes(file.read_bytes()[:-1])
     code, _, complaint = run(capsys, "check", tmp_path / "vectors")
@@ -91,7 +92,7 @@ def test_check_without_scipy_checks_every_hash_and_all_other_answers(tmp_path, c
     code, said, _ = run(capsys, "check")
     assert code == 0 and "not generated again, since exact spike times need scipy: exact_spikes-001, exact_spikes-002" in said
     assert said.endswith("all hashes right, all answers the same, within their bounds, but for 8 that were not generated again\n")
-    shutil.copytree(FOLDER, tmp_path / "vectors")
+    shutil.copytree(VECTORS, tmp_path / "vectors")
     file = tmp_path / "vectors" / "exact_spikes-004" / "samples.npy"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     code, _, complaint = run(capsys, "check", tmp_path / "vectors")
@@ -150,20 +151,20 @@ def compiler():
 def compiled(compiler, folder, header):
     """Compile the C example with a header, to folder/check."""
     (folder / "vector.h").write_text(header)
-    source = FOLDER.parent / "examples" / "check_vector.c"
+    source = ARCHIVE.parent / "examples" / "check_vector.c"
     options = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-I", folder, "-o", folder / "check"]
     subprocess.run([compiler, *options, source, "-lm"], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("id", ["forward-003", "forward-010", "forward-019", "forward-020"])
 def test_a_c_program_of_less_than_100_lines_reads_a_vector_and_checks_itself(id, compiler, tmp_path, capsys):
-    assert len((FOLDER.parent / "examples" / "check_vector.c").read_text(encoding="utf-8").splitlines()) < 100
+    assert len((ARCHIVE.parent / "examples" / "check_vector.c").read_text(encoding="utf-8").splitlines()) < 100
     _, header, _ = run(capsys, "export", "--c-header", id)
     compiled(compiler, tmp_path, header)
-    done = subprocess.run([tmp_path / "check", FOLDER / id], capture_output=True, text=True)
+    done = subprocess.run([tmp_path / "check", VECTORS / id], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith(f"{id}: all right\n"), done.stdout
     assert all(f"/{name}.npy holds the same bytes" in done.stdout for name in ("x", "W0", "W1", "V0", "S0", "V1"))
-    wrong = subprocess.run([tmp_path / "check", FOLDER / "forward-018"], capture_output=True, text=True)
+    wrong = subprocess.run([tmp_path / "check", VECTORS / "forward-018"], capture_output=True, text=True)
     assert wrong.returncode == 1 and "DIFFERS" in wrong.stdout
 
 

@@ -9,21 +9,22 @@ import pytest
 
 from refsnn.errors import DataError
 from refsnn.verify.vectors import read, read_case
-from refsnn.verify.vectors.archive import FOLDER
+from refsnn.verify.vectors.archive import ARCHIVE, shipped
 from refsnn.verify.vectors.case import json_bytes, npy_header, sha256
 from refsnn.verify.vectors.collection import read_manifest
 
-READER = FOLDER.parent / "examples" / "read_vectors.py"
+VECTORS = shipped()
+READER = ARCHIVE.parent / "examples" / "read_vectors.py"
 
 
 def test_every_vector_is_read_without_numpy():
     # -S: no site-packages, so numpy could not be imported
-    done = subprocess.run([sys.executable, "-I", "-S", READER, FOLDER], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-I", "-S", READER, VECTORS], capture_output=True, text=True, check=True)
     arrays = sum(len(case.inputs) + len(case.outputs) for case in read())
     assert done.stdout == f"{len(read())} cases, {arrays} arrays, all hashes right\n"
 
 
-@pytest.mark.parametrize("arguments", [[], [FOLDER, FOLDER], ["nowhere"], [FOLDER / "decay-001"]])
+@pytest.mark.parametrize("arguments", [[], [VECTORS, VECTORS], ["nowhere"], [VECTORS / "decay-001"]])
 def test_the_reader_says_how_it_is_called(arguments):
     done = subprocess.run([sys.executable, "-I", "-S", READER, *arguments], capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.startswith("usage: python read_vectors.py DIR") and done.stderr.count("\n") == 1
@@ -39,8 +40,8 @@ def copied(folder, ids):
     """A folder with some of the cases, whose manifest names them alone."""
     folder.mkdir()
     for id in ids:
-        shutil.copytree(FOLDER / id, folder / id)
-    manifest = read_manifest(FOLDER)
+        shutil.copytree(VECTORS / id, folder / id)
+    manifest = read_manifest(VECTORS)
     write_manifest(folder, manifest | {"cases": {id: manifest["cases"][id] for id in ids}})
     return folder
 

@@ -28,7 +28,14 @@ from refsnn.verify.vectors.tolerance import error, kind_of, stem
 ORDERS = 8
 LIMIT = {"float64": 1e-9, "float32": 1e-2}
 ULP = {"float64": 2.0**-52, "float32": 2.0**-23}
-NUMPY = "import json, numpy as np; print(json.dumps([np.__version__, np.show_config(mode='dicts')['SIMD Extensions']['found']]))"
+NUMPY = """
+import json, numpy as np
+try:
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
+except TypeError:                                             # before numpy 1.25
+    found = []
+print(json.dumps([np.__version__, found]))
+"""
 KERNELS = ("Prescott", "Nehalem", "Sandybridge", "Haswell", "Zen", "SkylakeX")
 
 
@@ -96,7 +103,7 @@ def elsewhere(interpreters):
     for interpreter in interpreters:
         said = subprocess.run([interpreter, "-c", NUMPY], capture_output=True, check=True, text=True)
         version, extensions = json.loads(said.stdout)
-        settings = [{"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS] + [{"NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}]
+        settings = [{"OPENBLAS_CORETYPE": kernel} for kernel in KERNELS] + [{"NPY_DISABLE_CPU_FEATURES": " ".join(extensions)}] * bool(extensions)
         for setting in settings:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "answers.npz"
