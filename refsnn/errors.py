@@ -119,7 +119,7 @@ def check_count(name, value, low=1, high=2**53):
 def check_choice(name, value, choices):
     """Raise unless `value` is one of the named `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise RangeError(f"{name} is {describe(value)}; it must be one of {', '.join(choices)}")
+        raise RangeError(f"{name} is {describe(value, kind='')}; it must be one of {', '.join(choices)}")
 
 
 def check_type(name, value, kind):
@@ -128,7 +128,7 @@ def check_type(name, value, kind):
         raise DtypeError(f"{name} is {describe(value)}; it must be a {kind.__name__}")
 
 
-def describe(value):
-    """A short name of any object for a message: its type, and its text if that is short."""
-    text = " ".join(repr(value).split())
-    return f"{type(value).__name__} {text}" if len(text) <= 40 else f"a {type(value).__name__}"
+def describe(value, kind="{} "):
+    """A short name of any object for a message: its type, where the message is to have it, and its text if that is short."""
+    text, name = " ".join(repr(value).split()), type(value).__name__
+    return kind.format(name) + text if len(text) <= 40 else f"a {name}"
