@@ -112,7 +112,7 @@ def check_count(name, value, low=1, high=2**53):
     if value < low:
         raise RangeError(f"{name} is {value}; it must be at least {low}")
     if value > high:
-        raise RangeError(f"{name} is {describe(value)}; it must be at most {high}")
+        raise RangeError(f"{name} is {describe(value, kind='')}; it must be at most {high}")
     return int(value)
 
 

@@ -35,7 +35,7 @@ def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
     """
     check_images(images)
     check_count("crop", crop, low=0)
-    check_count("size", size, low=2, high=2**12)
+    check_count("size", size, low=2, high=1024)
     n = images.shape[1] - 2 * crop
     if images.shape[1] != images.shape[2] or n < 4:
         raise ShapeError(f"images has shape {images.shape}; downscale needs square images with at least 4 pixels left after crop={crop}")
@@ -67,11 +67,9 @@ def mirror(index, n):
 
 
 def cubic_b_spline(distance):
-    """The cubic B-spline: 2/3 - d^2 + d^3/2 for d < 1, (2 - d)^3/6 for 1 <= d < 2, else 0; d = |distance|."""
+    """The cubic B-spline within its support: 2/3 - d^2 + d^3/2 for d < 1, (2 - d)^3/6 for 1 <= d <= 2; d = |distance|."""
     d = abs(distance)
-    if d < 1:
-        return 2 / 3 - d**2 + d**3 / 2
-    return (2 - d) ** 3 / 6 if d < 2 else 0.0
+    return 2 / 3 - d**2 + d**3 / 2 if d < 1 else (2 - d) ** 3 / 6
 
 
 def latency(intensity, tau_in=8e-6):

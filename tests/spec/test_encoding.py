@@ -8,7 +8,7 @@ from scipy.ndimage import zoom
 
 from refsnn import DtypeError, RangeError, ShapeError, downscale, encode
 from refsnn.datasets import load
-from refsnn.spec.encoding import latency, rotate
+from refsnn.spec.encoding import latency, pixel_bins, rotate
 from refsnn.verify.strategies import generators
 
 
@@ -22,6 +22,14 @@ def test_downscale_equals_scipy_zoom_bit_for_bit(crop, side, rng, smooth):
     np.testing.assert_array_equal(downscale(images, crop), expected)
 
 
+def test_downscale_crops_two_pixels_unless_told_and_gives_any_size_from_2_to_1024():
+    images = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
+    np.testing.assert_array_equal(downscale(images), downscale(images, 2))
+    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    for size in (2, 1024):
+        np.testing.assert_array_equal(downscale(images, 0, size)[:, [0, 0, -1, -1], [0, -1, 0, -1]], corners)
+
+
 def test_a_white_pixel_spikes_first_and_the_code_shifts_by_a_constant():
     assert latency(np.array(1.0)) == 8e-6 * np.log(1 / 0.8)
     images = np.array([[[255, 200]], [[200, 150]]], np.uint8)
@@ -30,7 +38,7 @@ def test_a_white_pixel_spikes_first_and_the_code_shifts_by_a_constant():
     np.testing.assert_array_equal(together[:, 1:], alone)
 
 
-@given(st.integers(0, 255))
+@pytest.mark.parametrize("pixel", range(256))
 def test_the_bin_of_a_pixel_is_the_floor_of_its_latency(pixel):
     x = encode(np.full((1, 1, 1), pixel, np.uint8), steps=200)
     intensity = pixel / 255
@@ -39,6 +47,14 @@ def test_the_bin_of_a_pixel_is_the_floor_of_its_latency(pixel):
     else:
         t = 8e-6 * (np.log(intensity / (intensity - 0.2)) - np.log(1 / 0.8))
         assert x.sum() == 1 and x[int(np.floor(t / 1.7e-6 + 1e-12)), 0, 0] == 1
+
+
+def test_the_fewest_and_the_most_steps():
+    images = np.array([[[255, 60, 0]]], np.uint8)
+    np.testing.assert_array_equal(encode(images, steps=2)[:, 0], [[1, 0, 0], [0, 0, 0]])
+    assert pixel_bins(images, 2**24, 1.7e-6, 8e-6, np.float64).tolist() == [[0, 7, 2**24]]
+    with pytest.raises(RangeError, match="steps is 16777217"):
+        pixel_bins(images, 2**24 + 1, 1.7e-6, 8e-6, np.float64)
 
 
 def test_late_spikes_are_dropped():
@@ -74,6 +90,21 @@ def test_rotation_fills_with_zero_and_takes_the_nearest_pixel():
     assert set(np.unique(turned)) == {0, 9}
 
 
+@given(generators(), st.integers(1, 6), st.integers(1, 6))
+def test_every_pixel_of_a_rotated_image_is_the_nearest_of_the_original_or_zero(rng, H, W):
+    image, angle = rng.integers(1, 256, (H, W), np.uint8), float(rng.uniform(-180, 180))
+    down, right = rng.uniform(-1, 1, 2)
+    turned = rotate(image[None], np.array([angle]), np.array([[down, right]]))[0]
+    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    for i in range(H):
+        for j in range(W):
+            y, x = i - (H - 1) / 2 - down, j - (W - 1) / 2 - right
+            row, column = s * x + c * y + (H - 1) / 2, c * x - s * y + (W - 1) / 2
+            if abs(row % 1 - 0.5) > 1e-9 and abs(column % 1 - 0.5) > 1e-9:       # not half-way between two pixels
+                row, column = round(row), round(column)
+                assert turned[i, j] == (image[row, column] if 0 <= row < H and 0 <= column < W else 0)
+
+
 def test_an_image_is_moved_after_it_was_turned():
     image = np.zeros((1, 5, 5), np.uint8)
     image[0, 1, 2] = 9                                                  # above the centre: a quarter turn takes it to its left
@@ -96,15 +127,19 @@ def test_images_turn_by_their_own_angles():
     (encode, (np.zeros((0, 4, 4), np.uint8),), ShapeError, "empty"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 1), RangeError, "steps is 1"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 0.0), RangeError, "dt"),
-    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, -1.0), RangeError, "tau_in"),
+    (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 0.0), RangeError, "tau_in"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 1e-6, np.int64), DtypeError, "int64"),
     (encode, (np.zeros((1, 4, 4), np.uint8), 20, 1e-6, 1e-6, None), DtypeError, "None"),
     (downscale, (np.zeros((1, 28, 20), np.uint8),), ShapeError, "square"),
     (downscale, (np.zeros((1, 7, 7), np.uint8),), ShapeError, "4 pixels"),
     (downscale, (np.zeros((1, 28, 28), np.uint8), -1), RangeError, "crop"),
+    (downscale, (np.zeros((1, 28, 28), np.uint8), 2, 1), RangeError, "size is 1"),
+    (downscale, (np.zeros((1, 28, 28), np.uint8), 2, 1025), RangeError, "size is 1025"),
+    (rotate, (np.zeros((2, 4, 4)), np.zeros(2)), DtypeError, "uint8"),
     (rotate, (np.zeros((2, 4, 4), np.uint8), np.zeros(3)), ShapeError, "2 images"),
     (rotate, (np.zeros((1, 4, 4), np.uint8), np.array([np.nan])), RangeError, "NaN"),
     (rotate, (np.zeros((1, 4, 4), np.uint8), np.zeros(1), np.zeros((2, 2))), ShapeError, "shifts"),
+    (rotate, (np.zeros((1, 4, 4), np.uint8), np.zeros(1), np.full((1, 2), np.nan)), RangeError, "shifts"),
 ])
 def test_bad_input_is_named(function, arguments, error, message):
     with pytest.raises(error, match=message):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from refsnn import Network, RangeError
+from refsnn import DtypeError, Network, RangeError, ShapeError
 from refsnn.spec import adam_start, adam_step, loss_and_gradient, parameters, update
 from refsnn.spec.optim import WEIGHT_LIMIT, cosine_rate, exponential_rate
 
@@ -55,3 +55,15 @@ def test_the_published_schedule_and_the_cosine():
 def test_a_rate_that_means_nothing_is_refused():
     with pytest.raises(RangeError, match="rate"):
         adam_step([np.ones(1)], [np.ones(1)], adam_start([np.ones(1)]), float("nan"))
+
+
+def test_gradient_and_state_must_be_those_of_the_network():
+    network, other = (Network.initialise(np.random.default_rng(0), (4, hidden, 3)) for hidden in (5, 6))
+    state = adam_start(parameters(network.layers))
+    with pytest.raises(DtypeError, match="gradient is int 1"):
+        update(network, 1, state, 1e-3)
+    with pytest.raises(DtypeError, match="LayerGradient a layer"):
+        update(network, parameters(network.layers), state, 1e-3)
+    for gradient, state in ((other.layers, state), (network.layers, adam_start(parameters(other.layers)))):
+        with pytest.raises(ShapeError, match="of one network"):
+            update(network, gradient, state, 1e-3)
