@@ -232,6 +232,9 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Layer(np.zeros((5, 4)), np.zeros((4, 4)), spiking=False), ShapeError, "readout"),
     (lambda: Layer(np.zeros((5, 4)), neuron=6e-6), DtypeError, "NeuronParameters"),
     (lambda: Layer(np.full((5, 4), np.nan)), RangeError, "NaN"),
+    (lambda: Layer(np.full((5, 4), -1.1e100)), RangeError, "W holds values up to 1.1e.100; in float64 they may be up to 1e.100"),
+    (lambda: Layer(np.full((5, 4), 1.1e12, np.float32)), RangeError, "in float32 they may be up to 1e.12"),
+    (lambda: Layer(np.zeros((5, 4)), np.full((4, 4), 1e101)), RangeError, "R holds values"),
     (lambda: Network((Layer(np.zeros((5, 4))),)), ShapeError, "readout"),
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((4, 2))))), ShapeError, "spiking=False"),
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((3, 2)), spiking=False))), ShapeError, "4 neurons do not fit 3"),
@@ -257,3 +260,8 @@ def test_bad_input_is_named(changes, error, message):
 def test_what_cannot_be_built_is_named(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_the_largest_weights_can_be_built():
+    Layer(np.full((5, 4), 1e100), np.full((4, 4), -1e100))
+    Layer(np.full((5, 4), 1e12, np.float32))
