@@ -211,6 +211,9 @@ BAD = [
     ({"trace": ((V, S), Trace(V_OUT))}, DtypeError, "Trace"),
     ({"trace": (Trace(V, S), Trace(V_OUT)), "noise": V_OUT}, RangeError, "noise"),
     ({"noise": V}, ShapeError, "noise has shape"),
+    ({"noise": V_OUT[0]}, ShapeError, "noise has shape"),
+    ({"noise": V_OUT + np.nan}, RangeError, "noise"),
+    ({"noise": V_OUT.astype(np.float32)}, DtypeError, "noise"),
     ({"network": None}, DtypeError, "Network"),
     ({"objective": None}, DtypeError, "Objective"),
     ({"surrogate": None}, DtypeError, "Surrogate"),
@@ -231,6 +234,7 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Layer(np.zeros((5, 4)), np.zeros((4, 4), np.float32)), DtypeError, "float32"),
     (lambda: Layer(np.zeros((5, 4)), np.zeros((4, 4)), spiking=False), ShapeError, "readout"),
     (lambda: Layer(np.zeros((5, 4)), neuron=6e-6), DtypeError, "NeuronParameters"),
+    (lambda: Layer(np.zeros((5, 4)), spiking=1), DtypeError, "spiking is int 1"),
     (lambda: Layer(np.full((5, 4), np.nan)), RangeError, "NaN"),
     (lambda: Layer(np.full((5, 4), -1.1e100)), RangeError, "W holds values up to 1.1e.100; in float64 they may be up to 1e.100"),
     (lambda: Layer(np.full((5, 4), 1.1e12, np.float32)), RangeError, "in float32 they may be up to 1e.12"),
@@ -244,22 +248,34 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Network(("layer",)), DtypeError, "Layer"),
     (lambda: Network.initialise(None, (3, 2, 2)), DtypeError, "Generator"),
     (lambda: Network.initialise(np.random.default_rng(0), 5), ShapeError, "sizes"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), 1), DtypeError, "recurrent is int 1"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=None), DtypeError, "neuron"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), dtype=np.int64), DtypeError, "int64"),
     (lambda: Objective(burst=10**400), RangeError, "401 digits"),
     (lambda: drop_units(arguments()["network"], None), DtypeError, "keep"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2)), ShapeError, "sizes"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 0, 2)), RangeError, r"sizes\[1\]"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(np.ones(2))), ShapeError, "scalar"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(tau_syn=np.ones(2))), ShapeError, "scalar"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(threshold=np.ones(2))), ShapeError, "scalar"),
     (lambda: Objective(reduce="mean"), RangeError, "max, sum"),
     (lambda: Objective(burst=-1.0), RangeError, "burst"),
     (lambda: Surrogate(slope=0.0), RangeError, "slope"),
     (lambda: Surrogate(spike_aware=1), DtypeError, "True or False"),
     (lambda: drop_units(arguments()["network"], []), ShapeError, "keep has 0"),
+    (lambda: drop_units(None, []), DtypeError, "Network"),
+    (lambda: drop_units(arguments()["network"], [np.ones((4, 4), bool)]), ShapeError, "1 ax"),
     (lambda: drop_units(arguments()["network"], [np.ones(4)]), DtypeError, "bool"),
     (lambda: drop_units(arguments()["network"], [np.ones(3, bool)]), ShapeError, "keep"),
 ])
 def test_what_cannot_be_built_is_named(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_two_time_steps_are_enough_and_the_loss_is_a_plain_number():
+    loss, gradient, _ = loss_and_gradient(**arguments(x=np.ones((2, 2, 3))))
+    assert type(loss) is float and gradient[1].W.shape == (4, 2)
 
 
 def test_the_largest_weights_can_be_built():

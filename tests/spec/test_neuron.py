@@ -102,6 +102,8 @@ def test_parameters_that_mean_nothing_are_refused(name, value, error):
 def test_per_neuron_parameters_are_checked():
     with pytest.raises(RangeError, match=r"tau_mem\[1\]"):
         NeuronParameters(tau_mem=np.array([1e-6, -1e-6]))
+    with pytest.raises(RangeError, match=r"threshold\[0\] is 0"):
+        NeuronParameters(threshold=np.array([0.0, 1.0]))
     with pytest.raises(ShapeError, match="layer has 3 neurons"):
         Layer(np.zeros((2, 3)), neuron=NeuronParameters(threshold=np.ones(2)))
     with pytest.raises(DtypeError, match="int64"):
