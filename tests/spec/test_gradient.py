@@ -244,7 +244,9 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((3, 2)), spiking=False))), ShapeError, "4 neurons do not fit 3"),
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((4, 2), np.float32), spiking=False))), DtypeError, "float32"),
     (lambda: Network((Layer(np.zeros((5, 4))), Layer(np.zeros((4, 2)), None, HALF, False))), RangeError, "dt"),
-    (lambda: Network("layers"), DtypeError, "Layer"),
+    (lambda: Layer(np.zeros((5, 4)), [[0.0] * 4] * 4), DtypeError, "R is"),
+    (lambda: Layer(np.zeros((5, 4)), np.full((4, 4), np.nan)), RangeError, "R "),
+    (lambda: Network("layers"), DtypeError, "a tuple of Layer"),
     (lambda: Network(("layer",)), DtypeError, "Layer"),
     (lambda: Network.initialise(None, (3, 2, 2)), DtypeError, "Generator"),
     (lambda: Network.initialise(np.random.default_rng(0), 5), ShapeError, "sizes"),
@@ -271,6 +273,11 @@ def test_bad_input_is_named(changes, error, message):
 def test_what_cannot_be_built_is_named(build, error, message):
     with pytest.raises(error, match=message):
         build()
+
+
+def test_layers_are_a_tuple_whatever_holds_them():
+    layers = Network.initialise(np.random.default_rng(0), (3, 4, 2)).layers
+    assert Network(list(layers)).layers == layers
 
 
 def test_two_time_steps_are_enough_and_the_loss_is_a_plain_number():
