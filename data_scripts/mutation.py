@@ -33,7 +33,7 @@ EQUIVALENT = ROOT / "data_scripts" / "mutation_equivalent.json"
 TARGETS = ("refsnn/spec", "refsnn/chip", "refsnn/fast.py")
 ROOMS = {"refsnn/spec": ("tests/spec", "tests/verify/test_check.py"), "refsnn/chip": ("tests/chip",), "refsnn/fast.py": ("tests/test_fast.py",)}
 # of the default suite, those that are quick and about the targets; what others would kill beside counts as survived
-TESTS = ("tests/spec", "tests/chip", "tests/test_fast.py", "tests/fuzz", "tests/test_doctests.py", "tests/test_equations.py", "tests/verify/test_check.py",
+TESTS = ("tests/spec", "tests/chip", "tests/edges", "tests/test_fast.py", "tests/fuzz", "tests/test_doctests.py", "tests/test_equations.py", "tests/verify/test_check.py",
          "tests/verify/test_vectors.py", "tests/verify/test_exact.py", "tests/test_training.py", "tests/exercises/test_derivation.py")
 OTHER = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==", ast.Is: "is not", ast.IsNot: "is", ast.In: "not in",
          ast.NotIn: "in", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.Mod: "*", ast.Pow: "*", ast.BitAnd: "|",

@@ -114,7 +114,7 @@ class Network:
             return rng.normal(mean, 0.7 * (1 - neuron.beta) / np.sqrt(shape[0]), shape).astype(dtype)
 
         layers = []
-        for M, N in zip(sizes[:-2], sizes[1:-1]):
+        for M, N in zip(sizes, sizes[1:-1]):
             layers.append(Layer(draw((M, N), 1e-3), draw((N, N), 0.0) if recurrent else None, neuron))
         return cls((*layers, Layer(draw(tuple(sizes[-2:]), 0.0), None, neuron, spiking=False)))
 

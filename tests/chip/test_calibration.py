@@ -100,6 +100,21 @@ def test_calibration_leaves_no_more_than_is_allowed(sizes):
     assert abs(calibrated.settings[0].weight_scale / 240 - 1) < 0.05      # a few synapses stand for all where there are 3 inputs
 
 
+def test_the_codes_found_for_a_small_chip_are_those_on_record():
+    # whatever changes in a measurement shows here first: no code moved with the kernel of OpenBLAS, so none moves by rounding
+    network, chip, rng = of((5, 3, 2), seed=7)
+    hidden, readout = calibrate(chip, network, rng).settings
+    assert {name: getattr(hidden, name).tolist() for name in (*CODES, "converter_trim")} == {
+        "tau_mem": [484, 347, 546], "tau_exc": [519, 497, 256], "tau_inh": [442, 504, 519], "threshold": [550, 525, 536], "leak": [527, 493, 528],
+        "reset": [512, 496, 523], "gain_exc": [526, 495, 540], "gain_inh": [650, 493, 440], "converter_trim": [-24, 2, 12]}
+    assert {name: getattr(readout, name).tolist() for name in (*CODES, "converter_trim")} == {
+        "tau_mem": [525, 435], "tau_exc": [498, 302], "tau_inh": [390, 544], "threshold": [561, 493], "leak": [544, 497],
+        "reset": [527, 496], "gain_exc": [481, 667], "gain_inh": [442, 396], "converter_trim": [22, -11]}
+    np.testing.assert_allclose(hidden.membrane_scale, [1.0263650405784435, 0.9072389821117943, 0.9650098854561451], rtol=1e-5)
+    np.testing.assert_allclose(readout.membrane_scale, [1.0184637609870026, 1.0621838802130457], rtol=1e-5)
+    np.testing.assert_allclose([hidden.weight_scale, readout.weight_scale], [241.90562856923816, 237.93681792383228], rtol=1e-5)
+
+
 def test_calibration_does_not_look_into_the_chip():
     source = Path(calibration.__file__).read_text(encoding="utf-8")
     assert ".pattern" not in source and ".circuits(" not in source and "apply_settings" not in source

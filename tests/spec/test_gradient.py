@@ -210,6 +210,7 @@ BAD = [
     ({"trace": (Trace(V, S), Trace(V_OUT.astype(np.float32)))}, DtypeError, "float32"),
     ({"trace": ((V, S), Trace(V_OUT))}, DtypeError, "Trace"),
     ({"trace": (Trace(V, S), Trace(V_OUT)), "noise": V_OUT}, RangeError, "noise"),
+    ({"trace": (Trace(V, S), Trace(V_OUT)), "x": np.ones((5, 2, 6))}, ShapeError, "6 inputs"),
     ({"noise": V}, ShapeError, "noise has shape"),
     ({"noise": V_OUT[0]}, ShapeError, "noise has shape"),
     ({"noise": V_OUT + np.nan}, RangeError, "noise"),
