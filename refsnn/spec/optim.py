@@ -80,7 +80,7 @@ def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[N
     if not isinstance(gradient, (tuple, list)) or not all(isinstance(entry, (LayerGradient, Layer)) for entry in gradient):
         raise DtypeError(f"gradient is {describe(gradient)}; it must be one LayerGradient a layer")
     shapes = [[array.shape for array in parameters(items)] for items in (network.layers, gradient)]
-    if shapes[0] != shapes[1] or shapes[0] != [array.shape for array in state.first]:
+    if not shapes[0] == shapes[1] == [array.shape for array in state.first]:
         raise ShapeError(f"the gradient's arrays have shapes {shapes[1]}, the network's {shapes[0]}; network, gradient and state must be of one network")
     arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)
     return clip_weights(network.with_parameters(arrays)), state

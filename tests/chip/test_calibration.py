@@ -13,7 +13,7 @@ import pytest
 
 import refsnn.chip.calibration as calibration
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation
-from refsnn.chip.calibration import Bench, calibrate
+from refsnn.chip.calibration import Bench, calibrate, check_domain
 from refsnn.chip.settings import CODES, VOLTAGE_STEP, apply_settings
 from refsnn.verify.residuals import ALLOWED, main, residuals
 
@@ -113,6 +113,26 @@ def test_the_codes_found_for_a_small_chip_are_those_on_record():
     np.testing.assert_allclose(hidden.membrane_scale, [1.0263650405784435, 0.9072389821117943, 0.9650098854561451], rtol=1e-5)
     np.testing.assert_allclose(readout.membrane_scale, [1.0184637609870026, 1.0621838802130457], rtol=1e-5)
     np.testing.assert_allclose([hidden.weight_scale, readout.weight_scale], [241.90562856923816, 237.93681792383228], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("of_what", "build", "low", "high"), [
+    ("tau_mem / dt", lambda value: (NeuronParameters(tau_mem=value, tau_syn=4.0, dt=1.0), {}), 2, 6),
+    ("tau_syn / dt", lambda value: (NeuronParameters(tau_mem=4.0, tau_syn=value, dt=1.0), {}), 2, 9),
+    ("threshold", lambda value: (NeuronParameters(threshold=value), {}), 0.5, 2),
+    ("1 / converter_lsb", lambda value: (NeuronParameters(), {"converter_lsb": 1 / value}), 50, 90),
+    ("weight_levels", lambda value: (NeuronParameters(), {"weight_levels": int(value)}), 15, 4095),
+])
+def test_calibration_is_made_for_a_domain(of_what, build, low, high):
+    def check(value):
+        neuron, changes = build(value)
+        network = Network.initialise(np.random.default_rng(0), (2, 2, 2), neuron=neuron)
+        chip = Chip.sample(np.random.default_rng(0), network, replace(Variation.uncalibrated(), **changes), refractory=neuron.dt)
+        check_domain(Bench(chip, 0, (2, 2), neuron, None))
+
+    check(low), check(high)
+    for value in (low - 1 if low > 1 else low - 0.1, high + (1 if high > 2 else 0.1)):
+        with pytest.raises(RangeError, match=of_what):
+            check(value)
 
 
 def test_calibration_does_not_look_into_the_chip():

@@ -38,12 +38,13 @@ def test_a_step_changes_none_of_its_arguments():
 
 def test_hidden_weights_are_clipped_and_the_readout_is_not():
     network = Network.initialise(np.random.default_rng(0), (4, 5, 3), recurrent=True, dtype=np.float32)
-    network = network.with_parameters([array + np.float32(1) for array in parameters(network.layers)])
+    network = network.with_parameters([array * np.float32(1000) for array in parameters(network.layers)])
     x = np.ones((5, 2, 4), np.float32)
     _, gradient, _ = loss_and_gradient(network, x, np.array([0, 1]))
     network, _ = update(network, gradient, adam_start(parameters(network.layers)), np.float64(1e-3))
     W, R, W_out = parameters(network.layers)
-    assert W.max() == R.max() == np.float32(WEIGHT_LIMIT) and W_out.max() > 0.9
+    assert W.max() == R.max() == np.float32(WEIGHT_LIMIT) and W.min() == R.min() == -np.float32(WEIGHT_LIMIT)
+    assert W_out.max() > 0.9 and W_out.min() < -0.9
     assert {array.dtype for array in (W, R, W_out)} == {np.dtype(np.float32)}
 
 
@@ -60,6 +61,12 @@ def test_a_rate_that_means_nothing_is_refused():
 def test_gradient_and_state_must_be_those_of_the_network():
     network, other = (Network.initialise(np.random.default_rng(0), (4, hidden, 3)) for hidden in (5, 6))
     state = adam_start(parameters(network.layers))
+    with pytest.raises(DtypeError, match="Network"):
+        update(None, network.layers, state, 1e-3)
+    with pytest.raises(DtypeError, match="AdamState"):
+        update(network, network.layers, None, 1e-3)
+    with pytest.raises(DtypeError, match="rate"):
+        update(network, network.layers, state, "fast")
     with pytest.raises(DtypeError, match="gradient is int 1"):
         update(network, 1, state, 1e-3)
     with pytest.raises(DtypeError, match="LayerGradient a layer"):
