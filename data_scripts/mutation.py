@@ -23,6 +23,7 @@ import sys
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,8 @@ def transplant(mutant):
             for attribute, inner in list(vars(value).items()):
                 if plain(inner) and not attribute.startswith("__") and vars(vars(module)[key]).get(attribute) != inner:
                     setattr(vars(module)[key], attribute, inner)
+        if is_dataclass(value) and not isinstance(value, type) and type(value).__module__ == name:
+            vars(vars(module)[key]).update(vars(value))
     for holder in holders:
         for value in list(vars(holder).values()):
             for own in (value, *(vars(value).values() if isinstance(value, type) else ())):

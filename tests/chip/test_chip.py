@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation, forward, loss_and_gradient
-from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost
+from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost, runs_of
 from refsnn.chip.noise import Noise, quantiles
 from refsnn.chip.readout import Recording, convert
 from refsnn.chip.synapses import load_weights, weight_scale
@@ -345,8 +345,21 @@ def test_what_cannot_run_even_in_parts_has_no_cost():
         cost(Network.initialise(np.random.default_rng(0), (10, 300, 4), recurrent=True))
     with pytest.raises(ShapeError, match="65792 inputs"):
         cost(Network((Layer(np.zeros((65792, 1))), Layer(np.zeros((1, 1)), spiking=False))))
-    with pytest.raises(RangeError, match="reset_after"):
-        cost(Network.initialise(np.random.default_rng(0), (4, 3, 2)), reset_after=0)
+    with pytest.raises(ShapeError, match="cut in parts"):              # 350 inputs, so 128 neurons a run: two runs
+        cost(Network.initialise(np.random.default_rng(0), (100, 250, 4), recurrent=True))
+
+
+def test_a_neuron_with_all_the_inputs_of_a_chip_has_a_run_for_itself():
+    assert cost(Network((Layer(np.zeros((65536, 2), np.float32)), Layer(np.zeros((2, 1), np.float32), spiking=False)))).runs == 3
+
+
+def test_what_the_cost_cannot_be_asked_is_refused():
+    network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
+    assert runs_of(network) == 1 and runs_of(network, True) == 2
+    for arguments, error, message in (((None,), DtypeError, "Network"), ((network, 0), RangeError, "reset_after"), ((network, 1e-5, 0), RangeError, "spacing"),
+                                      ((network, 1e-5, 1e-4, 1), DtypeError, "parts")):
+        with pytest.raises(error, match=message):
+            cost(*arguments)
 
 
 def test_a_refractory_time_beyond_all_measure_holds_to_the_end():

@@ -1,5 +1,6 @@
 """C3, C4: the chip without imperfections is the ideal model while nothing spikes; and what happens when it does."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from refsnn import Chip, Layer, Network, NeuronParameters, Variation, forward
-from refsnn.chip.dynamics import transfer
+from refsnn.chip.dynamics import Firing, Grid, transfer
 from refsnn.verify.strategies import generators, networks
 
 
@@ -121,6 +122,13 @@ def test_a_strong_recurrent_neuron_fires_once_a_refractory_time():
     hidden, _ = one_neuron(3.0, T=40, recurrent=np.array([[20.0]]))
     bins = np.flatnonzero(hidden.spikes[:, 0, 0])
     assert len(bins) >= 30 and hidden.spikes.max() == 1        # 40 dt = 68 us hold at most 34 refractory times of 2 us
+
+
+def test_a_refractory_time_is_whole_grid_steps_one_at_least_and_ends_with_the_run():
+    network = Network((Layer(np.ones((1, 5))), Layer(np.ones((5, 1)), spiking=False)))
+    chip, grid = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), Grid(10, 4, 1.7e-6)
+    circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), refractory=np.array([0, 0.6, 2.4, 2.6, 1e30]) * grid.h)
+    assert Firing.on(grid, circuits).hold.tolist() == [1, 1, 2, 3, 40]
 
 
 def test_the_sample_of_a_bin_with_a_spike_is_the_last_before_it():
