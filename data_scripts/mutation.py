@@ -5,7 +5,7 @@
 A mutant is the source with one change (CHANGES): an operator of comparison, arithmetic or logic, a number, a sign, a condition, a statement taken away.
 Texts and decorators are left alone. Nothing is written into the checkout: pytest collects the tests once, a first run notes which test calls which function, and
 then every mutant has a forked process of its own, in which the functions get their code from the changed source, and the numbers of modules and classes
-their values. The tests that call the changed function run, those of its own room and the quick ones first, until one fails; so "killed" says by which.
+their values. The tests that call the changed function run, those of its own file and room and the quick ones first, until one fails; so "killed" says by which.
 
 A mutant that outlives all of them, or `--seconds` of them, is a survivor, unless EQUIVALENT says why no test could tell it from the original. Progress is
 in DIR, one line a mutant, and a run that was stopped goes on; the summary is data_scripts/results/mutation.json.
@@ -216,7 +216,9 @@ class Tests:
                 self.seconds[item.nodeid], self.calls[item.nodeid] = time.perf_counter() - started, called
 
     def for_mutant(self, mutant):
-        """The tests that call the changed function, or, for what is in none, anything of its file: those of the room first, the quick ones first."""
+        """The tests that call the changed function, or, for what is in none, anything of its file: the file's own first, the room's next, the quick ones first."""
+        path = Path(mutant["file"])
+        mirror = str(Path("tests", *path.parts[1:-1], f"test_{path.name}"))
         room = next(own for target, own in ROOMS.items() if mutant["file"].startswith(target))
 
         def touches(item):
@@ -227,7 +229,7 @@ class Tests:
         chosen = [item for item in self.items if touches(item)]
         if not chosen or mutant["function"][:1].isupper() and "." not in mutant["function"] or not mutant["function"]:
             chosen = [item for item in self.items if any(path == mutant["file"] for path, _ in self.calls[item.nodeid])]
-        return sorted(chosen, key=lambda item: (not item.nodeid.startswith(room), self.seconds[item.nodeid]))
+        return sorted(chosen, key=lambda item: (not item.nodeid.startswith(mirror), not item.nodeid.startswith(room), self.seconds[item.nodeid]))
 
 
 def files():
