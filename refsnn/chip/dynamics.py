@@ -193,8 +193,7 @@ def walk(circuits, grid, shape, drive=None, below=None, kicks=None):
         np.copyto(U, firing.reset, where=release > g)
         # threshold
         spiked = np.flatnonzero((U > firing.threshold) & (release <= g + 1))
-        # reset
-        U.ravel()[spiked] = firing.reset[spiked % N]
+        # reset, from the next grid step on
         release.ravel()[spiked] = g + 1 + firing.hold[spiked % N]
         own.append(spiked)
         # noise
