@@ -76,7 +76,6 @@ def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[N
     """
     check_type("network", network, Network)
     check_type("state", state, AdamState)
-    check_number("rate", rate, low=0)
     if not isinstance(gradient, (tuple, list)) or not all(isinstance(entry, (LayerGradient, Layer)) for entry in gradient):
         raise DtypeError(f"gradient is {describe(gradient)}; it must be one LayerGradient a layer")
     shapes = [[array.shape for array in parameters(items)] for items in (network.layers, gradient)]

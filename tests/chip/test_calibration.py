@@ -102,17 +102,39 @@ def test_calibration_leaves_no_more_than_is_allowed(sizes):
 
 def test_the_codes_found_for_a_small_chip_are_those_on_record():
     # whatever changes in a measurement shows here first: no code moved with the kernel of OpenBLAS, so none moves by rounding
-    network, chip, rng = of((5, 3, 2), seed=7)
-    hidden, readout = calibrate(chip, network, rng).settings
+    network, chip, rng = of((5, 3, 2), NeuronParameters(threshold=1.5), seed=7)
+    calibrated = calibrate(chip, network, rng)
+    hidden, readout = calibrated.settings
     assert {name: getattr(hidden, name).tolist() for name in (*CODES, "converter_trim")} == {
-        "tau_mem": [484, 347, 546], "tau_exc": [519, 497, 256], "tau_inh": [442, 504, 519], "threshold": [550, 525, 536], "leak": [527, 493, 528],
-        "reset": [512, 496, 523], "gain_exc": [526, 495, 540], "gain_inh": [650, 493, 440], "converter_trim": [-24, 2, 12]}
+        "tau_mem": [488, 347, 539], "tau_exc": [529, 479, 257], "tau_inh": [456, 503, 520], "threshold": [563, 531, 545], "leak": [527, 493, 528],
+        "reset": [512, 496, 524], "gain_exc": [536, 484, 540], "gain_inh": [663, 494, 437], "converter_trim": [-24, 2, 12]}
     assert {name: getattr(readout, name).tolist() for name in (*CODES, "converter_trim")} == {
-        "tau_mem": [525, 435], "tau_exc": [498, 302], "tau_inh": [390, 544], "threshold": [561, 493], "leak": [544, 497],
-        "reset": [527, 496], "gain_exc": [481, 667], "gain_inh": [442, 396], "converter_trim": [22, -11]}
-    np.testing.assert_allclose(hidden.membrane_scale, [1.0263650405784435, 0.9072389821117943, 0.9650098854561451], rtol=1e-5)
-    np.testing.assert_allclose(readout.membrane_scale, [1.0184637609870026, 1.0621838802130457], rtol=1e-5)
-    np.testing.assert_allclose([hidden.weight_scale, readout.weight_scale], [241.90562856923816, 237.93681792383228], rtol=1e-5)
+        "tau_mem": [528, 436], "tau_exc": [497, 309], "tau_inh": [383, 560], "threshold": [583, 486], "leak": [544, 497],
+        "reset": [527, 496], "gain_exc": [482, 680], "gain_inh": [436, 406], "converter_trim": [22, -11]}
+    np.testing.assert_allclose(hidden.membrane_scale, [1.0442326591047346, 0.923032778084637, 0.9818093942329765], rtol=1e-5)
+    np.testing.assert_allclose(readout.membrane_scale, [1.0249757581718362, 1.0572528114382693], rtol=1e-5)
+    np.testing.assert_allclose([hidden.weight_scale, readout.weight_scale], [237.16338247919788, 236.83771940096406], rtol=1e-5)
+    stage = Bench(calibrated, 0, (5, 3), network.layers[0].neuron, np.random.default_rng(1))
+    for measure, settings, found in (
+            (calibration.resting_level, hidden, [0.0006526454267308283, -0.002671575562274707, -0.0007962591070933007]),
+            (calibration.held_level, hidden, [-0.0027970517962844403, -0.004161888904845543, -0.001051938636841472]),
+            (calibration.relaxation_time, replace(hidden, reset=hidden.reset - 170), [5.880250139621525e-06, 6.056919362486635e-06, 6.01468955578346e-06])):
+        np.testing.assert_allclose(measure(stage, settings), found, rtol=1e-4)
+
+
+def test_the_height_of_a_response_is_a_mean_over_its_top():
+    ideal = np.array([[0.0, 0.0], [2.0, -1.0], [1.9, -0.5], [0.0, 0.0]])
+    np.testing.assert_allclose(calibration.height(ideal, ideal), [1.95, 1.0])
+    np.testing.assert_allclose(calibration.height(3 - ideal, ideal), [1.05, -4.0])
+
+
+def test_neurons_with_a_weak_response_or_a_far_threshold_keep_nominal_settings():
+    stage, settings = bench()
+    gain, threshold = np.ones(N), np.ones(N)
+    gain[:2], threshold[2:4] = (0.15, 0.05), (1.4, 1.8)
+    chip = replace(stage.chip, pattern=(replace(stage.chip.pattern[0], gain_exc=gain, gain_inh=gain, threshold=threshold), stage.chip.pattern[1]))
+    found = calibration.scaled(replace(stage, chip=chip), at(settings, tau_mem=500), settings)
+    assert found.tau_mem[:5].tolist() == [500, 512, 500, 512, 500] and (found.tau_mem[4:] == 500).all()
 
 
 @pytest.mark.parametrize(("of_what", "build", "low", "high"), [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from refsnn import Chip, Layer, Network, NeuronParameters, Variation, forward
-from refsnn.chip.dynamics import Firing, Grid, transfer
+from refsnn.chip.dynamics import Firing, Grid, late_sampling, transfer, walk
 from refsnn.verify.strategies import generators, networks
 
 
@@ -129,6 +129,27 @@ def test_a_refractory_time_is_whole_grid_steps_one_at_least_and_ends_with_the_ru
     chip, grid = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), Grid(10, 4, 1.7e-6)
     circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), refractory=np.array([0, 0.6, 2.4, 2.6, 1e30]) * grid.h)
     assert Firing.on(grid, circuits).hold.tolist() == [1, 1, 2, 3, 40]
+
+
+@pytest.mark.parametrize(("reset", "steps"), [(1.0, [0]), (1.5, list(range(0, 40, 3)))])
+def test_a_neuron_held_on_its_threshold_is_silent_and_held_above_it_fires_as_soon_as_it_may(reset, steps):
+    network = Network((Layer(np.ones((1, 1))), Layer(np.ones((1, 1)), spiking=False)))
+    chip, grid = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), Grid(10, 4, 1.7e-6)
+    circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), reset=np.array([reset]), refractory=np.array([3 * grid.h]),
+                       tau_exc=np.array([1e-9]))                # the current is gone within a grid step
+    drive = np.zeros((2, 10, 1, 1))
+    drive[0, 0] = 5.0
+    _, spikes = walk(circuits, grid, (1, 1), drive)
+    assert spikes.step.tolist() == steps
+
+
+def test_a_sample_is_taken_within_a_grid_step_of_its_own_time_step():
+    network = Network((Layer(np.ones((1, 3))), Layer(np.ones((3, 1)), spiking=False)))
+    chip, grid = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), Grid(10, 4, 1.7e-6)
+    circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), sample_time=np.array([0, 0.3, 1]) * grid.dt)
+    whole, rest = late_sampling(circuits, grid)
+    assert whole.tolist() == [0, 1, 3]
+    np.testing.assert_allclose(rest.b, np.exp(-np.array([0, 0.2, 1]) * grid.h / 6e-6))
 
 
 def test_the_sample_of_a_bin_with_a_spike_is_the_last_before_it():

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from refsnn import Chip, Layer, Network, NeuronParameters, Variation
-from refsnn.chip.dynamics import Grid, arriving_input, charge, membrane_kicks, walk
-from refsnn.chip.leaps import can_leap, leap, read
+from refsnn.chip import leaps
+from refsnn.chip.dynamics import Firing, Grid, arriving_input, charge, membrane_kicks, walk
+from refsnn.chip.leaps import can_leap, leap, near_threshold, on_grid, read
 from refsnn.chip.settings import apply_settings
 from refsnn.events import Events
 from refsnn.verify.strategies import generators
@@ -44,6 +46,43 @@ def test_leaping_is_walking(rng, substeps, refractory, offset, noisy):
     fast = read(readout, grid, (3, 5), spikes, more)
     assert not len(none.step)
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12 * (np.abs(slow).max() + 1))
+
+
+def test_leaping_in_parts_of_a_batch_has_the_same_bits(monkeypatch):
+    rng, grid = np.random.default_rng(0), Grid(14, 4, 1.7e-6)
+    network = Network((Layer(rng.normal(0.2, 0.3, (8, 12))), Layer(rng.normal(0, 1, (12, 5)), spiking=False)))
+    chip = wild_chip(rng, network, 4, 2e-6, 0.3)
+    x = Events.of((rng.random((14, 7, 8)) < 0.3).astype(float))
+    circuits = chip.circuits(network.layers[0], chip.pattern[0])
+    kicks = membrane_kicks(rng.normal(size=(14, 7, 12)), circuits, grid, 0.05)
+    whole, spikes = leap(circuits, grid, x, kicks)
+    monkeypatch.setattr(leaps, "parts", lambda B, N, dtype: [slice(0, 2), slice(2, 5), slice(5, 7)])
+    parted, same = leap(circuits, grid, x, kicks)
+    assert len(spikes.step) > 50
+    for one, other in ((whole, parted), (spikes.step, same.step), (spikes.index, same.index)):
+        np.testing.assert_array_equal(one, other)
+
+
+@given(generators(), st.integers(1, 9))
+def test_a_neuron_that_reaches_its_threshold_on_the_grid_is_looked_at(rng, substeps):
+    T, b, N = 6, 4, 10
+    network, grid = Network((Layer(np.ones((1, N))), Layer(np.ones((N, 1)), spiking=False))), Grid(T, substeps, 1.7e-6)
+    chip = wild_chip(rng, network, substeps, 2e-6, 0.0)
+    circuits = chip.circuits(network.layers[0], chip.pattern[0])
+    circuits = replace(circuits, **{name: rng.uniform(1e-6, 2e-5, N) for name in ("tau_mem", "tau_exc", "tau_inh")})
+    U, I_exc, I_inh = rng.normal(0, 0.5, (T, b, N)), rng.exponential(0.3, (T, b, N)), -rng.exponential(0.3, (T, b, N))
+    steps = on_grid(circuits, grid)
+    membranes = steps.b * U[:, :, None] + steps.c_exc * I_exc[:, :, None] + steps.c_inh * I_inh[:, :, None]     # (T, b, M, N)
+    reached = (membranes > Firing.on(grid, circuits).threshold).any(axis=(0, 2))
+    assert reached.any() and not (reached & ~near_threshold(U, I_exc, I_inh, circuits, grid)).any()
+
+
+@pytest.mark.parametrize(("below", "looked_at"), [(0.5e-4, True), (1.5e-4, False)])
+def test_a_resting_neuron_is_looked_at_within_the_margin_of_its_threshold(below, looked_at):
+    network, grid = Network((Layer(np.ones((1, 1))), Layer(np.ones((1, 1)), spiking=False))), Grid(2, 4, 1.7e-6)
+    chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal())
+    U, I = np.full((2, 1, 1), 1 - below), np.zeros((2, 1, 1))
+    assert near_threshold(U, I, I, chip.circuits(network.layers[0], chip.pattern[0]), grid) == looked_at
 
 
 def test_a_run_too_long_to_leap_in_float32_is_walked():
