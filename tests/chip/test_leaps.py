@@ -48,6 +48,15 @@ def test_leaping_is_walking(rng, substeps, refractory, offset, noisy):
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12 * (np.abs(slow).max() + 1))
 
 
+def test_a_neuron_that_rests_on_its_threshold_is_silent():
+    grid, silence = Grid(14, 4, 1.7e-6), Events.of(np.zeros((14, 3, 8)))
+    network = Network((Layer(np.ones((8, 12))), Layer(np.ones((12, 5)), spiking=False)))
+    chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal())
+    circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), leak=np.ones(12))
+    for samples, spikes in (leap(circuits, grid, silence), walk(circuits, grid, (3, 12), np.zeros((2, 14, 3, 12)))):
+        assert (samples == 1).all() and not len(spikes.step)
+
+
 def test_leaping_in_parts_of_a_batch_has_the_same_bits(monkeypatch):
     rng, grid = np.random.default_rng(0), Grid(14, 4, 1.7e-6)
     network = Network((Layer(rng.normal(0.2, 0.3, (8, 12))), Layer(rng.normal(0, 1, (12, 5)), spiking=False)))
