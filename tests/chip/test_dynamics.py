@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from refsnn import Chip, Layer, Network, NeuronParameters, Variation, forward
-from refsnn.chip.dynamics import Firing, Grid, late_sampling, transfer, walk
+from refsnn.chip.dynamics import Firing, Grid, arriving_input, charge, late_sampling, transfer, walk
+from refsnn.chip.leaps import leap
+from refsnn.events import Events
 from refsnn.verify.strategies import generators, networks
 
 
@@ -135,12 +137,15 @@ def test_a_refractory_time_is_whole_grid_steps_one_at_least_and_ends_with_the_ru
 def test_a_neuron_held_on_its_threshold_is_silent_and_held_above_it_fires_as_soon_as_it_may(reset, steps):
     network = Network((Layer(np.ones((1, 1))), Layer(np.ones((1, 1)), spiking=False)))
     chip, grid = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), Grid(10, 4, 1.7e-6)
+    # the current is gone within a grid step, and has put the membrane at 5
     circuits = replace(chip.circuits(network.layers[0], chip.pattern[0]), reset=np.array([reset]), refractory=np.array([3 * grid.h]),
-                       tau_exc=np.array([1e-9]))                # the current is gone within a grid step
-    drive = np.zeros((2, 10, 1, 1))
-    drive[0, 0] = 5.0
-    _, spikes = walk(circuits, grid, (1, 1), drive)
-    assert spikes.step.tolist() == steps
+                       tau_exc=np.array([1e-9]))
+    circuits = replace(circuits, weights=np.array([5 / transfer(grid.h, 6e-6, 1e-9), 0.0]).reshape(2, 1, 1))
+    x = np.zeros((10, 1, 1))
+    x[0] = 1
+    drive = arriving_input(Events.of(x), charge(circuits.weights, circuits, grid.h))
+    for _, spikes in (walk(circuits, grid, (1, 1), drive), leap(circuits, grid, Events.of(x))):
+        assert spikes.step.tolist() == steps
 
 
 def test_a_sample_is_taken_within_a_grid_step_of_its_own_time_step():
