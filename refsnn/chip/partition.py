@@ -51,7 +51,7 @@ class PartedChip:
         check_type("rng", rng, np.random.Generator)
         check_type("network", network, Network)
         check_type("variation", variation, Variation)
-        runs_of(network, parts=True)         # raises what cannot run in parts
+        runs_of(network)                     # raises what cannot run in parts
         whole = draw_layer(rng, Layer(np.zeros((INPUTS, NEURONS))), variation)
 
         def chip(layer, neurons):

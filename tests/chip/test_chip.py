@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation, forward, loss_and_gradient
+from refsnn.chip import PartedChip
 from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost, runs_of
 from refsnn.chip.noise import Noise, quantiles
 from refsnn.chip.readout import Recording, convert
@@ -195,6 +196,13 @@ def fast_neurons(network):
 def still(network, rng):
     """A chip whose noise can be given."""
     return Chip.sample(rng, network, replace(Variation.calibrated(), spike_jitter=0.0, lost_events=0.0))
+
+
+@pytest.mark.parametrize(("sample", "chip_of"), [(Chip.sample, lambda chip: chip), (PartedChip.sample, lambda chip: chip.parts[0][0][1])])
+def test_a_chip_of_which_nothing_is_said_is_calibrated_with_8_grid_steps_and_a_refractory_time_of_2_us(sample, chip_of):
+    chip = chip_of(sample(np.random.default_rng(0), busy()[0]))
+    assert chip.variation == Variation.calibrated()
+    assert (chip.substeps, chip.refractory, chip.sample_offset, chip.spike_shift) == (8, 2e-6, 0.0, 0.0)
 
 
 def test_a_neuron_whose_leak_lies_above_its_threshold_fires_without_input():
@@ -409,7 +417,10 @@ def test_excitatory_and_inhibitory_synapses_are_different_circuits():
     (lambda n, x, r: still(n, r).forward(n, x, [Noise(), Noise(read=np.zeros((20, 6, 5)))]), ShapeError, r"noise\[1\].read"),
     (lambda n, x, r: still(n, r).forward(n, x, [Noise(threshold=np.zeros(30, np.float32)), Noise()]), DtypeError, r"noise\[0\].threshold"),
     (lambda n, x, r: still(n, r).forward(n, x, [Noise()]), ShapeError, "1 noises"),
-    (lambda n, x, r: Chip.sample(r, n).forward(n, x, [Noise(), Noise()]), RangeError, "spike_jitter"),
+    (lambda n, x, r: still(n, r).forward(n, x, [Noise(threshold=np.full(30, np.nan)), Noise()]), RangeError, r"noise\[0\].threshold"),
+    (lambda n, x, r: still(n, r).forward(n, x, [Noise(read=[[[0.0]]]), Noise()]), DtypeError, r"noise\[0\].read"),
+    (lambda n, x, r: Chip.sample(r, n, replace(Variation.ideal(), spike_jitter=1e-9)).forward(n, x, [Noise(), Noise()]), RangeError, "spike_jitter"),
+    (lambda n, x, r: Chip.sample(r, n, replace(Variation.ideal(), lost_events=0.1)).forward(n, x, [Noise(), Noise()]), RangeError, "lost_events"),
     (lambda n, x, r: Chip.sample(r, busy(sizes=(20, 253, 4))[0]), ShapeError, "257 neurons"),
     (lambda n, x, r: Chip.sample(r, busy(sizes=(257, 30, 4))[0]), ShapeError, "257 signed inputs.*take 2 runs"),
     (lambda n, x, r: Chip.sample(r, busy(sizes=(71, 186, 20), recurrent=True)[0]), ShapeError, "257 signed inputs"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refsnn import Chip, Network, ShapeError, Variation, encode, forward, loss_and_gradient
+from refsnn import Chip, DtypeError, Network, ShapeError, Variation, encode, forward, loss_and_gradient
 from refsnn.chip import PartedChip
 from refsnn.chip.cost import runs_of
 from refsnn.chip.partition import cut, part_of
@@ -123,3 +123,12 @@ def test_what_cannot_be_cut_and_what_it_was_not_cut_for_are_refused(x):
         parted.forward(lively((256, 301, 10)), x, rng)
     with pytest.raises(ShapeError, match="200"):
         parted.forward(lively((200, 300, 10)), x[:, :, :200], rng)
+
+
+def test_bad_input_is_named(x):
+    rng, network = np.random.default_rng(0), lively((256, 300, 10))
+    for arguments, message in (((None, network), "rng"), ((rng, None), "network"), ((rng, network, "calibrated"), "variation")):
+        with pytest.raises(DtypeError, match=f"{message} is"):
+            PartedChip.sample(*arguments)
+    with pytest.raises(DtypeError, match="rng is"):
+        PartedChip.sample(rng, network).forward(network, x, 7)
