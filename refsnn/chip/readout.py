@@ -62,7 +62,7 @@ def convert(samples, lsb, gain=None, offset=None, noise=None):
     return codes
 
 
-def bin_spikes(spikes, grid, shape, dtype, shift=0.0, jitter=0.0, lost=0.0, rng=None):
+def bin_spikes(spikes, grid, shape, dtype, shift, jitter, lost, rng):
     """Recorded spikes in time steps, at most one each. SPEC C6, C8.
 
     spikes: the Spikes of a layer on grid, a Grid; shape (T, B, N). A spike in time step k goes to bin k: V[k] is the last sample before it.

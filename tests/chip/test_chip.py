@@ -5,14 +5,11 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation, forward, loss_and_gradient
 from refsnn.chip import PartedChip
 from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost, runs_of
-from refsnn.chip.noise import Noise, quantiles
-from refsnn.chip.readout import Recording, convert
-from refsnn.chip.synapses import load_weights, weight_scale
+from refsnn.chip.noise import Noise
 from refsnn.chip.variation import draw_pattern
 from refsnn.spec import parameters
 from refsnn.verify.strategies import generators, networks
@@ -25,40 +22,6 @@ def busy(seed=0, sizes=(20, 30, 4), dtype=np.float64, recurrent=False):
     return network, (rng.random((20, 6, sizes[0])) < 0.2).astype(dtype), rng
 
 
-@given(generators(), st.booleans())
-def test_weights_on_the_chip_are_integers_of_six_bits_and_a_sign(rng, spiking):
-    W = rng.normal(0, rng.choice([0.01, 0.1, 1.0]), (7, 5))
-    codes = load_weights(W, spiking, 63) * weight_scale(W, spiking, 63)
-    np.testing.assert_allclose(codes, np.rint(codes), atol=1e-9)
-    assert np.abs(codes).max() <= 63 + 1e-9
-    if not spiking and np.abs(W).max() > 63 / 250:
-        assert np.isclose(np.abs(codes).max(), 63)               # the readout uses the whole range
-    representable = W.clip(-63 / 240, 63 / 240) if spiking else W
-    assert np.abs(load_weights(W, spiking, 63) - representable).max() <= 0.5 / weight_scale(W, spiking, 63) + 1e-12
-
-
-def test_the_readout_scale_is_at_most_250():
-    assert weight_scale(np.array([[0.1]]), False, 63) == 250
-    assert weight_scale(np.array([[-0.63]]), False, 63) == pytest.approx(100)
-    assert weight_scale(np.zeros((1, 1)), False, 63) == 250
-    assert weight_scale(np.array([[9.0]]), True, 63) == 240
-
-
-def recorded(V, lsb, **converter):
-    """What the host makes of membranes V (T, B, N): in theta, less the first sample."""
-    return Recording(convert(V, lsb, **converter), None).trace(lsb, np.ones(V.shape[2])).membrane
-
-
-def test_the_converter_saturates_rounds_and_takes_off_the_first_sample():
-    lsb = 1 / 70
-    V = np.array([0.0, 0.5, 1.0, 1.006, 5.0, -5.0]).reshape(6, 1, 1)
-    np.testing.assert_allclose(recorded(V, lsb).ravel() * 70, [0, 35, 70, 70, 175, -80])
-    for shifted in (recorded(V, lsb, noise=np.full(V.shape, 3.0)), recorded(V, lsb, offset=np.array([3.0]))):
-        np.testing.assert_allclose(shifted.ravel() * 70, [0, 35, 70, 70, 172, -83])     # goes away, but for saturation
-    np.testing.assert_allclose(recorded(V, lsb, gain=np.array([0.5])).ravel()[:3] * 70, [0, 18, 35])
-    np.testing.assert_allclose(recorded(V + 0.25, 0.0), V, atol=1e-12)
-
-
 def test_read_noise_is_as_strong_as_configured():
     network, x, rng = busy(sizes=(20, 60, 40))
     quiet = network.with_parameters([array * 0 for array in (network.layers[0].W, network.layers[1].W)])
@@ -68,13 +31,6 @@ def test_read_noise_is_as_strong_as_configured():
     n = codes.size
     expected = np.sqrt(2 * (1.2**2 + 1 / 12))
     assert abs(codes.std() / expected - 1) < 5 * np.sqrt(2 / n) * 4   # 19 samples share their first: variance of the estimate below 16 / n
-
-
-def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
-    values = quantiles(np.dtype(float))
-    assert len(values) == 65536 and abs(values.mean()) < 1e-15 and abs(values.std() - 1) < 1e-15
-    assert abs((values**4).mean() - 3) < 2e-3 and (values == -values[::-1]).all()
-    assert np.abs(np.searchsorted(values, [-1.0, 0.0, 1.96]) / 65536 - [0.158655, 0.5, 0.975002]).max() < 2e-5
 
 
 FACTORS = {"tau_mem": ["tau_mem"], "tau_syn": ["tau_exc", "tau_inh"], "threshold": ["threshold"], "gain": ["gain_exc", "gain_inh"],

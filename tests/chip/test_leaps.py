@@ -98,11 +98,11 @@ def test_a_run_too_long_to_leap_in_float32_is_walked():
     rng, neuron = np.random.default_rng(0), NeuronParameters(tau_mem=1e-6, dt=1.7e-6)
     W = rng.normal(0.3, 0.3, (8, 12))
     x, traces = (rng.random((60, 3, 8)) < 0.3).astype(float), []
-    for dtype, leaps in ((np.float32, False), (np.float64, True)):
+    for dtype, can in ((np.float32, False), (np.float64, True)):
         network = Network((Layer(W.astype(dtype), neuron=neuron), Layer(np.ones((12, 2), dtype), spiking=False)))
         chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal())
         circuits = chip.circuits(network.layers[0], apply_settings(chip.pattern[0], chip.settings[0], 1.0))
-        assert can_leap(circuits, Grid(60, 8, neuron.dt)) == leaps
+        assert can_leap(circuits, Grid(60, 8, neuron.dt)) == can
         traces.append(chip.forward(network, x.astype(dtype), np.random.default_rng(0))[0])
     walked, leapt = traces
     assert leapt.spikes.sum() > 100
