@@ -1,12 +1,14 @@
-"""C7, C8: the strengths that a chip has by name are those of the table, and each has its limits."""
+"""C7, C8: the strengths that a chip has by name are those of the table, each has its limits, and what is drawn has them."""
 
 import re
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 
-import refsnn.chip.variation as variation
-from refsnn import DtypeError, RangeError, Variation
+import refsnn.chip.variation as room
+from refsnn import DtypeError, Network, RangeError, Variation
+from refsnn.chip.variation import draw_pattern
 
 NAMES = [field.name for field in fields(Variation)]
 SHARES = {"dead_neurons", "dead_synapses", "lost_events", "sample_time"}
@@ -21,7 +23,7 @@ def number(text):
 def table():
     """{field: (uncalibrated, calibrated)} from the head of the file; noise and digital values are the same on both."""
     rows = {}
-    for line in variation.__doc__.splitlines():
+    for line in room.__doc__.splitlines():
         name, _, *numbers = [*line.split(), "", ""][:4]
         if name in NAMES:
             first, second = number(numbers[0]), numbers[1]
@@ -60,3 +62,40 @@ def test_weights_have_a_whole_number_of_levels():
     for refused, error in ((-1, RangeError), (1.5, DtypeError)):
         with pytest.raises(error, match="weight_levels"):
             Variation(weight_levels=refused)
+
+
+FACTORS = {"tau_mem": ["tau_mem"], "tau_syn": ["tau_exc", "tau_inh"], "threshold": ["threshold"], "gain": ["gain_exc", "gain_inh"],
+           "refractory": ["refractory"], "converter_gain": ["converter_gain"], "synapse": ["synapse_exc", "synapse_inh"]}
+ADDENDS = {"leak": 1, "reset": 1, "converter_offset": 1}
+
+
+@pytest.mark.parametrize("field", [*FACTORS, *ADDENDS])
+def test_a_spread_is_as_wide_as_configured_and_alone(field):
+    network = Network.initialise(np.random.default_rng(0), (2, 20000, 2))
+    pattern = draw_pattern(np.random.default_rng(1), network, replace(Variation.ideal(), **{field: 0.06}))[0]
+    calm = draw_pattern(np.random.default_rng(1), network, Variation.ideal())[0]
+    moved = FACTORS.get(field, [field])
+    for name in moved:
+        values = getattr(pattern, name).ravel()
+        mean = 0.0 if field in ADDENDS else 1.0
+        assert abs(values.mean() - mean) < 5 * 0.06 / np.sqrt(len(values))    # five standard errors: a false alarm in 10^6
+        assert abs(values.std() / 0.06 - 1) < 5 / np.sqrt(2 * len(values))
+    for name in (f.name for f in fields(pattern) if f.name not in moved):
+        np.testing.assert_array_equal(getattr(pattern, name), getattr(calm, name))
+
+
+def test_shares_and_uniform_spreads_are_as_configured():
+    network = Network.initialise(np.random.default_rng(0), (30, 2000, 2))
+    variation = Variation(dead_neurons=0.1, dead_synapses=0.2, sample_time=0.4, threshold_shift=0.05)
+    pattern = draw_pattern(np.random.default_rng(1), network, variation)[0]
+    assert abs((~pattern.alive).mean() - 0.1) < 5 * np.sqrt(0.09 / 2000)
+    assert abs((pattern.synapse_exc == 0).mean() - 0.2) < 5 * np.sqrt(0.16 / 60000)
+    assert pattern.sample_time.min() >= 0 and pattern.sample_time.max() <= 0.4
+    assert abs(pattern.sample_time.mean() - 0.2) < 5 * 0.4 / np.sqrt(12 * 2000)
+    np.testing.assert_allclose(pattern.threshold, 1.05)
+
+
+def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
+    network = Network.initialise(np.random.default_rng(0), (2, 5000, 2))
+    pattern = draw_pattern(np.random.default_rng(1), network, Variation.decalibrated(0.5))[0]
+    assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1

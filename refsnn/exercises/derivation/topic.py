@@ -62,7 +62,7 @@ PLACES = {
     "E16": Place(("spec.loss.rate_bound",), SLOPES, "rate_bound-001"),
     "E18": Place(("spec.encoding.latency", "spec.encoding.encode"),
                  "tests/spec/test_encoding.py::test_the_bin_of_a_pixel_is_the_floor_of_its_latency", "latency-001"),
-    "C1": Place(("chip.synapses.load_weights",), "tests/chip/test_chip.py::test_weights_on_the_chip_are_integers_of_six_bits_and_a_sign",
+    "C1": Place(("chip.synapses.load_weights",), "tests/chip/test_synapses.py::test_weights_on_the_chip_are_integers_of_six_bits_and_a_sign",
                 "load_weights-001"),
     "C3": Place(("chip.dynamics.transfer",), "tests/chip/test_dynamics.py::test_the_transfer_of_a_grid_step_is_right_to_rounding", "analog_step-001"),
 }

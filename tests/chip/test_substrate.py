@@ -1,4 +1,4 @@
-"""The chip as a whole: weights, converters, the fixed pattern, its errors."""
+"""The chip as a whole: what each imperfection does to a recording, and what a chip cannot be."""
 
 from dataclasses import fields, replace
 
@@ -8,9 +8,7 @@ from hypothesis import given
 
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation, forward, loss_and_gradient
 from refsnn.chip import PartedChip
-from refsnn.chip.cost import INFERENCE, INFERENCE_2020, TRAINING, cost, runs_of
 from refsnn.chip.noise import Noise
-from refsnn.chip.variation import draw_pattern
 from refsnn.spec import parameters
 from refsnn.verify.strategies import generators, networks
 
@@ -31,43 +29,6 @@ def test_read_noise_is_as_strong_as_configured():
     n = codes.size
     expected = np.sqrt(2 * (1.2**2 + 1 / 12))
     assert abs(codes.std() / expected - 1) < 5 * np.sqrt(2 / n) * 4   # 19 samples share their first: variance of the estimate below 16 / n
-
-
-FACTORS = {"tau_mem": ["tau_mem"], "tau_syn": ["tau_exc", "tau_inh"], "threshold": ["threshold"], "gain": ["gain_exc", "gain_inh"],
-           "refractory": ["refractory"], "converter_gain": ["converter_gain"], "synapse": ["synapse_exc", "synapse_inh"]}
-ADDENDS = {"leak": 1, "reset": 1, "converter_offset": 1}
-
-
-@pytest.mark.parametrize("field", [*FACTORS, *ADDENDS])
-def test_a_spread_is_as_wide_as_configured_and_alone(field):
-    network = Network.initialise(np.random.default_rng(0), (2, 20000, 2))
-    pattern = draw_pattern(np.random.default_rng(1), network, replace(Variation.ideal(), **{field: 0.06}))[0]
-    calm = draw_pattern(np.random.default_rng(1), network, Variation.ideal())[0]
-    moved = FACTORS.get(field, [field])
-    for name in moved:
-        values = getattr(pattern, name).ravel()
-        mean = 0.0 if field in ADDENDS else 1.0
-        assert abs(values.mean() - mean) < 5 * 0.06 / np.sqrt(len(values))    # five standard errors: a false alarm in 10^6
-        assert abs(values.std() / 0.06 - 1) < 5 / np.sqrt(2 * len(values))
-    for name in (f.name for f in fields(pattern) if f.name not in moved):
-        np.testing.assert_array_equal(getattr(pattern, name), getattr(calm, name))
-
-
-def test_shares_and_uniform_spreads_are_as_configured():
-    network = Network.initialise(np.random.default_rng(0), (30, 2000, 2))
-    variation = Variation(dead_neurons=0.1, dead_synapses=0.2, sample_time=0.4, threshold_shift=0.05)
-    pattern = draw_pattern(np.random.default_rng(1), network, variation)[0]
-    assert abs((~pattern.alive).mean() - 0.1) < 5 * np.sqrt(0.09 / 2000)
-    assert abs((pattern.synapse_exc == 0).mean() - 0.2) < 5 * np.sqrt(0.16 / 60000)
-    assert pattern.sample_time.min() >= 0 and pattern.sample_time.max() <= 0.4
-    assert abs(pattern.sample_time.mean() - 0.2) < 5 * 0.4 / np.sqrt(12 * 2000)
-    np.testing.assert_allclose(pattern.threshold, 1.05)
-
-
-def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
-    network = Network.initialise(np.random.default_rng(0), (2, 5000, 2))
-    pattern = draw_pattern(np.random.default_rng(1), network, Variation.decalibrated(0.5))[0]
-    assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1
 
 
 STRENGTHS = {"weight_levels": 63, "dead_neurons": 0.5, "converter_lsb": 1 / 70, "read_noise": 1.2, "converter_offset": 20.0,
@@ -138,12 +99,6 @@ def test_thresholds_move_from_run_to_run_by_the_configured_amount():
     assert abs(threshold.std() / 0.015 - 1) < 5 / np.sqrt(2 * 240)
 
 
-def test_the_papers_operating_points():
-    assert round(INFERENCE.images_per_second, -2) == 84700 and round(INFERENCE.joules_per_image * 1e6, 1) == 2.4
-    assert round(INFERENCE_2020.images_per_second) == 70000 and round(INFERENCE_2020.joules_per_image * 1e6, 1) == 4.3
-    assert TRAINING.seconds_per_image == 200e-6
-
-
 def fast_neurons(network):
     """The network with time constants of a nanosecond."""
     return Network(tuple(replace(layer, neuron=NeuronParameters(1e-9, 1e-9)) for layer in network.layers))
@@ -158,7 +113,16 @@ def still(network, rng):
 def test_a_chip_of_which_nothing_is_said_is_calibrated_with_8_grid_steps_and_a_refractory_time_of_2_us(sample, chip_of):
     chip = chip_of(sample(np.random.default_rng(0), busy()[0]))
     assert chip.variation == Variation.calibrated()
-    assert (chip.substeps, chip.refractory, chip.sample_offset, chip.spike_shift) == (8, 2e-6, 0.0, 0.0)
+    for chip in (chip, Chip(chip.pattern, chip.variation, chip.settings)):
+        assert (chip.substeps, chip.refractory, chip.sample_offset, chip.spike_shift) == (8, 2e-6, 0.0, 0.0)
+
+
+def test_a_sample_may_come_a_whole_time_step_late_and_a_spike_move_by_one():
+    network, x, rng = busy()
+    half = replace(Variation.ideal(), sample_time=0.5)
+    for variation, timing in ((Variation.ideal(), {"sample_offset": 1, "spike_shift": 1}), (half, {"sample_offset": 0.5, "spike_shift": -1})):
+        chip = Chip.sample(rng, network, variation, **timing)
+        assert all(np.isfinite(layer.membrane).all() for layer in chip.forward(network, x, rng))
 
 
 def test_a_neuron_whose_leak_lies_above_its_threshold_fires_without_input():
@@ -295,37 +259,6 @@ def test_events_are_lost_in_every_layer_and_thresholds_move_with_membrane_noise_
     assert all((a != b).any() for a, b in zip(spikes(membrane_noise=0.01), spikes(membrane_noise=0.01, batch_threshold=0.3)))
 
 
-@pytest.mark.parametrize(("sizes", "recurrent", "runs"), [((256, 246, 10), False, 1), ((257, 30, 4), False, 2), ((784, 200, 10), False, 5),
-                                                         ((256, 512, 10), False, 3), ((512, 256, 10), False, 3), ((70, 186, 20), True, 1)])
-def test_the_cost_of_a_network_counts_the_runs_of_its_parts(sizes, recurrent, runs):
-    # (784, 200, 10): four circuits a neuron, 64 neurons a run, 4 runs, and one for the readout
-    found = cost(Network.initialise(np.random.default_rng(0), sizes, recurrent=recurrent))
-    assert found.runs == runs and found.inference.seconds_per_image == runs * INFERENCE.seconds_per_image
-    assert found.as_dict()["training_joules_per_image"] == pytest.approx(runs * TRAINING.joules_per_image)
-
-
-def test_what_cannot_run_even_in_parts_has_no_cost():
-    with pytest.raises(ShapeError, match="cut in parts"):
-        cost(Network.initialise(np.random.default_rng(0), (10, 300, 4), recurrent=True))
-    with pytest.raises(ShapeError, match="65792 inputs"):
-        cost(Network((Layer(np.zeros((65792, 1))), Layer(np.zeros((1, 1)), spiking=False))))
-    with pytest.raises(ShapeError, match="cut in parts"):              # 350 inputs, so 128 neurons a run: two runs
-        cost(Network.initialise(np.random.default_rng(0), (100, 250, 4), recurrent=True))
-
-
-def test_a_neuron_with_all_the_inputs_of_a_chip_has_a_run_for_itself():
-    assert cost(Network((Layer(np.zeros((65536, 2), np.float32)), Layer(np.zeros((2, 1), np.float32), spiking=False)))).runs == 3
-
-
-def test_what_the_cost_cannot_be_asked_is_refused():
-    network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
-    assert runs_of(network) == 1 and runs_of(network, True) == 2
-    for arguments, error, message in (((None,), DtypeError, "Network"), ((network, 0), RangeError, "reset_after"), ((network, 1e-5, 0), RangeError, "spacing"),
-                                      ((network, 1e-5, 1e-4, 1), DtypeError, "parts")):
-        with pytest.raises(error, match=message):
-            cost(*arguments)
-
-
 def test_a_refractory_time_beyond_all_measure_holds_to_the_end():
     network, x, rng = busy()
     spikes = [Chip.sample(np.random.default_rng(0), network, Variation.ideal(), refractory=seconds).forward(network, x, rng)[0].spikes
@@ -363,6 +296,10 @@ def test_excitatory_and_inhibitory_synapses_are_different_circuits():
     (lambda n, x, r: Chip.sample(r, n, "calibrated"), DtypeError, "Variation"),
     (lambda n, x, r: Chip.sample(r, n, substeps=0), RangeError, "substeps"),
     (lambda n, x, r: Chip.sample(r, n, refractory=-1.0), RangeError, "refractory"),
+    (lambda n, x, r: Chip.sample(r, n, Variation.ideal(), sample_offset=1.1), RangeError, "sample_offset is 1.1"),
+    (lambda n, x, r: Chip.sample(r, n, Variation.ideal(), sample_offset=-0.1), RangeError, "sample_offset is -0.1"),
+    (lambda n, x, r: Chip.sample(r, n, spike_shift=1.1), RangeError, "spike_shift is 1.1"),
+    (lambda n, x, r: Chip.sample(r, n, spike_shift=-1.1), RangeError, "spike_shift is -1.1"),
     (lambda n, x, r: Variation(tau_mem=-0.1), RangeError, "tau_mem"),
     (lambda n, x, r: Variation(read_noise=np.nan), RangeError, "read_noise"),
     (lambda n, x, r: Variation(weight_levels=6.5), DtypeError, "weight_levels"),
