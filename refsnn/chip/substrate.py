@@ -160,7 +160,7 @@ class Chip:
                         threshold=np.where(pattern.alive & layer.spiking, threshold, np.inf),
                         reset=pattern.reset,
                         refractory=self.refractory * pattern.refractory,
-                        sample_time=np.minimum(pattern.sample_time + self.sample_offset, 1) * neuron.dt,
+                        sample_time=(pattern.sample_time + self.sample_offset) * neuron.dt,
                         weights=rows * (gains * pattern.alive.astype(layer.W.dtype)),
                         recurrent=recurrent)
 

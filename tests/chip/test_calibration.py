@@ -157,6 +157,12 @@ def test_calibration_is_made_for_a_domain(of_what, build, low, high):
             check(value)
 
 
+@pytest.mark.parametrize(("levels", "largest"), [(0, 63), (15, 15), (63, 63)])
+def test_the_strongest_input_of_a_measurement_is_what_the_chip_can_hold(levels, largest):
+    stage, _ = bench(replace(WITH_CODES, weight_levels=levels))
+    assert (calibration.weight_of_one(stage, np.inf), calibration.weight_of_one(stage, -np.inf)) == (largest, -largest)
+
+
 def test_calibration_does_not_look_into_the_chip():
     source = Path(calibration.__file__).read_text(encoding="utf-8")
     assert ".pattern" not in source and ".circuits(" not in source and "apply_settings" not in source
@@ -288,13 +294,16 @@ def test_thresholds_move_from_run_to_run_by_the_configured_amount_in_recordings(
     (lambda s: calibrate("chip", None, None), DtypeError, "chip"),
     (lambda s: calibrate(of((4, 5, 2))[1], of((4, 5, 2), NeuronParameters(60e-6, 6e-6))[0], np.random.default_rng(0)), RangeError, "tau_mem / dt from 2 to 6"),
     (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, N))), None, np.random.default_rng(0)), DtypeError, "x"),
-    (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, 5))), np.zeros((3, 1, M)), np.random.default_rng(0)), ShapeError, "drawn"),
-    (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, N)), np.zeros((N, N))), np.zeros((3, 1, M)), np.random.default_rng(0)), ShapeError, "R"),
-    (lambda s: bench()[0].chip.record(7, Layer(np.zeros((M, N))), np.zeros((3, 1, M)), np.random.default_rng(0)), RangeError, "index"),
+    (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, 5))), np.zeros((3, 1, M)), np.random.default_rng(0)), ShapeError, r"drawn.*got \(24, 5\)$"),
+    (lambda s: bench()[0].chip.record(0, "layer", np.zeros((3, 1, M)), np.random.default_rng(0)), DtypeError, "layer is"),
+    (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, N)), np.zeros((N, N))), np.zeros((3, 1, M)), np.random.default_rng(0)), ShapeError,
+     r"got \(24, 200\) with R$"),
+    (lambda s: bench()[0].chip.record(2, Layer(np.zeros((M, N))), np.zeros((3, 1, M)), np.random.default_rng(0)), RangeError, "index"),
     (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, N))), np.full((3, 1, M), np.nan), np.random.default_rng(0)), RangeError, "x"),
     (lambda s: bench()[0].chip.record(0, Layer(np.zeros((M, N))), np.zeros((3, 1, M)), 7), DtypeError, "rng"),
     (lambda s: bench()[0].chip.reference(0, "high", np.random.default_rng(0)), DtypeError, "level"),
-    (lambda s: bench()[0].chip.reference(9, 0.0, np.random.default_rng(0)), RangeError, "index"),
+    (lambda s: bench()[0].chip.reference(2, 0.0, np.random.default_rng(0)), RangeError, "index"),
+    (lambda s: bench()[0].chip.reference(0, 0.0, 7), DtypeError, "rng is"),
     (lambda s: replace(bench()[0].chip, pattern="x"), DtypeError, "pattern"),
     (lambda s: replace(bench()[0].chip, variation="x"), DtypeError, "variation"),
     (lambda s: replace(bench()[0].chip, sample_offset=1.5), RangeError, "sample_offset"),

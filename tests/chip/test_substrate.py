@@ -293,6 +293,10 @@ def test_excitatory_and_inhibitory_synapses_are_different_circuits():
 
 
 @pytest.mark.parametrize(("act", "error", "message"), [
+    (lambda n, x, r: Chip.sample(None, n), DtypeError, "rng is"),
+    (lambda n, x, r: Chip.sample(r, None), DtypeError, "network is"),
+    (lambda n, x, r: Chip.sample(r, n).drifted(7), DtypeError, "rng is"),
+    (lambda n, x, r: Chip.sample(r, n).forward(*busy(recurrent=True)), ShapeError, "with other recurrence$"),
     (lambda n, x, r: Chip.sample(r, n, "calibrated"), DtypeError, "Variation"),
     (lambda n, x, r: Chip.sample(r, n, substeps=0), RangeError, "substeps"),
     (lambda n, x, r: Chip.sample(r, n, refractory=-1.0), RangeError, "refractory"),
@@ -306,7 +310,7 @@ def test_excitatory_and_inhibitory_synapses_are_different_circuits():
     (lambda n, x, r: Variation.decalibrated(-1), RangeError, "sigma"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x[..., :3], r), ShapeError, "3 inputs"),
     (lambda n, x, r: Chip.sample(r, n).forward(n, x * np.nan, r), RangeError, "NaN"),
-    (lambda n, x, r: Chip.sample(r, n).forward(busy(sizes=(20, 9, 4))[0], x, r), ShapeError, r"\(20, 30\).*\(20, 9\)"),
+    (lambda n, x, r: Chip.sample(r, n).forward(busy(sizes=(20, 9, 4))[0], x, r), ShapeError, r"\(20, 30\).*\(20, 9\), \(9, 4\)\]$"),
     (lambda n, x, r: still(n, r).forward(n, x, [Noise(), Noise(read=np.zeros((20, 6, 5)))]), ShapeError, r"noise\[1\].read"),
     (lambda n, x, r: still(n, r).forward(n, x, [Noise(threshold=np.zeros(30, np.float32)), Noise()]), DtypeError, r"noise\[0\].threshold"),
     (lambda n, x, r: still(n, r).forward(n, x, [Noise()]), ShapeError, "1 noises"),
