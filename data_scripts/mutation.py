@@ -16,7 +16,7 @@ import ast
 import importlib
 import json
 import os
-import re
+import resource
 import select
 import signal
 import sys
@@ -36,6 +36,7 @@ ROOMS = {"refsnn/spec": ("tests/spec", "tests/verify/test_check.py"), "refsnn/ch
 # of the default suite, those that are quick and about the targets; what others would kill beside counts as survived
 TESTS = ("tests/spec", "tests/chip", "tests/edges", "tests/test_fast.py", "tests/fuzz", "tests/test_doctests.py", "tests/test_equations.py", "tests/verify/test_check.py",
          "tests/verify/test_vectors.py", "tests/verify/test_exact.py", "tests/test_training.py", "tests/exercises/test_derivation.py")
+MEMORY = 8 * 2**30           # bytes that a mutant may ask for
 OTHER = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==", ast.Is: "is not", ast.IsNot: "is", ast.In: "not in",
          ast.NotIn: "in", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.Mod: "*", ast.Pow: "*", ast.BitAnd: "|",
          ast.BitOr: "&", ast.And: "or", ast.Or: "and"}
@@ -256,6 +257,7 @@ def fate(tests, mutant, seconds):
         for stream in (0, 1, 2):
             os.dup2(null, stream)
         verdict = {"fate": "survived", "by": ""}
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         try:
             transplant(mutant)
             for item in chosen:
