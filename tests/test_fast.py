@@ -107,6 +107,24 @@ def test_a_threshold_of_its_own_for_every_neuron():
         assert_close(got.membrane, expected.membrane, 1e-12)
 
 
+@given(generators(), st.integers(1, 4))
+def test_who_stays_below_the_threshold_never_reaches_it(rng, N):
+    V, I, theta = rng.uniform(-1, 1, (3, N)), rng.normal(0, 0.2, (3, N)), rng.uniform(0.3, 3, N)
+    alpha, beta = rng.uniform(0, 0.99, N), rng.uniform(0, 0.99, N)
+    V *= 0.9999 * theta
+    if fast.stays_below(V, I, alpha, beta, theta):
+        for _ in range(300):
+            I = alpha * I
+            V = beta * V + I
+            assert (V < theta).all()
+
+
+@pytest.mark.parametrize(("V", "I", "stays"), [(0.0, 0.0, True), (0.998, 0.0, True), (0.9995, 0.0, False), (-1.0, -1.0, True), (0.0, 0.5, True), (0.0, 2.0, False)])
+def test_who_is_far_below_the_threshold_stays_there(V, I, stays):
+    for theta in (1.0, 2.0):
+        assert fast.stays_below(theta * np.full((1, 2), V), theta * np.full((1, 2), I), np.array(0.5), np.array(0.5), np.array(theta)) == stays
+
+
 @pytest.mark.parametrize("tau", [{"tau_mem": 100.0}, {"tau_syn": 100.0}])
 def test_decays_that_round_to_one(tau):
     # 0.06 + 0.06 t: the threshold is reached long after the only input, at a rate of the current that does not fade

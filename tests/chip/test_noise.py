@@ -1,5 +1,7 @@
 """C5, C8: the draws that noise is made of."""
 
+from statistics import NormalDist
+
 import numpy as np
 
 from refsnn.chip.noise import quantiles
@@ -10,3 +12,5 @@ def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
     assert len(values) == 65536 and abs(values.mean()) < 1e-15 and abs(values.std() - 1) < 1e-15
     assert abs((values**4).mean() - 3) < 2e-3 and (values == -values[::-1]).all()
     assert np.abs(np.searchsorted(values, [-1.0, 0.0, 1.96]) / 65536 - [0.158655, 0.5, 0.975002]).max() < 2e-5
+    tail = [NormalDist().inv_cdf((i + 0.5) / 65536) for i in range(3)]
+    np.testing.assert_allclose(values[:2] / values[2], np.array(tail[:2]) / tail[2], rtol=1e-12)

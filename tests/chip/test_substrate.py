@@ -200,6 +200,8 @@ def test_drift_moves_the_pattern_by_the_configured_amount():
     moved = chip.drifted(rng).pattern[0]
     assert abs(moved.threshold.std() / 0.02 - 1) < 5 / np.sqrt(2 * 240) and abs(moved.leak.std() / 0.02 - 1) < 5 / np.sqrt(2 * 240)
     assert moved.synapse_exc is chip.pattern[0].synapse_exc
+    again, draws = chip.drifted(np.random.default_rng(5)).pattern[0], np.random.default_rng(5).standard_normal(240)
+    np.testing.assert_allclose(again.tau_mem, chip.pattern[0].tau_mem * (1 + 0.02 * draws))
 
 
 @pytest.mark.parametrize("shift", [1.0, -1.0])
@@ -237,6 +239,13 @@ def test_a_recurrent_chip_has_synapses_and_scales_of_its_own():
     scaled = replace(chip, settings=(replace(chip.settings[0], weight_scale=480.0), chip.settings[1]))
     twice = network.with_parameters([array * (2 if index < 2 else 1) for index, array in enumerate(parameters(network.layers))])
     np.testing.assert_array_equal(scaled.forward(network, x, rng)[0].spikes, chip.forward(twice, x, rng)[0].spikes)
+
+
+def test_recurrent_weights_have_the_step_of_a_spiking_layer():
+    network = Network((Layer(np.ones((2, 1)), np.full((1, 1), 0.013)), Layer(np.ones((1, 1)), spiking=False)))
+    analog, digital = (Chip.sample(np.random.default_rng(0), network, replace(Variation.ideal(), weight_levels=levels)) for levels in (0, 63))
+    exact, rounded = (chip.circuits(network.layers[0], chip.pattern[0]).recurrent[0, 0, 0] for chip in (analog, digital))
+    assert rounded / exact == pytest.approx(3 / 240 / 0.013)                            # 3.12 LSB of 1/240
 
 
 @pytest.mark.parametrize("name", ["tau_mem", "tau_exc", "tau_inh", "threshold", "leak", "reset", "gain_exc", "gain_inh", "refractory"])
