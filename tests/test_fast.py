@@ -107,6 +107,12 @@ def test_a_threshold_of_its_own_for_every_neuron():
         assert_close(got.membrane, expected.membrane, 1e-12)
 
 
+@pytest.mark.parametrize(("n", "size", "edges"), [(7, 3, [(0, 3), (3, 6), (5, 7)]), (6, 3, [(0, 3), (3, 6)]), (7, 1, [(0, 2), (2, 4), (4, 6), (5, 7)]),
+                                                  (2, 9, [(0, 2)]), (1, 9, [(0, 1)])])
+def test_blocks_cover_all_rows_and_none_is_alone(n, size, edges):
+    assert [(rows.start, rows.stop) for rows in fast.blocks(n, size)] == edges
+
+
 @given(generators(), st.integers(1, 4))
 def test_who_stays_below_the_threshold_never_reaches_it(rng, N):
     V, I, theta = rng.uniform(-1, 1, (3, N)), rng.normal(0, 0.2, (3, N)), rng.uniform(0.3, 3, N)
@@ -164,8 +170,9 @@ def test_decisions_do_not_depend_on_threads(threads, monkeypatch):
     network, x, _ = busy(B=200)
     monkeypatch.setattr(fast, "INFERENCE_SLICE", 20 * 40 * x.itemsize)     # ten parts
     np.testing.assert_array_equal(fast.classify(network, x, threads), refsnn.forward(network, x)[-1].membrane.max(axis=0).argmax(axis=1))
-    with pytest.raises(RangeError):
-        fast.classify(network, x, 0)
+    for refused in (0, 1025):
+        with pytest.raises(RangeError, match="threads"):
+            fast.classify(network, x, refused)
 
 
 @given(generators(), st.integers(1, 4), st.integers(2, 6), st.integers(1, 9))
