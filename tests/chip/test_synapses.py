@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn.chip.synapses import load_weights, weight_scale
+from refsnn.chip.synapses import LEVELS, load_weights, weight_scale
 from refsnn.verify.strategies import generators
 
 
@@ -26,3 +26,7 @@ def test_the_readout_scale_is_at_most_250():
     assert weight_scale(np.array([[-0.63]]), False, 63) == pytest.approx(100)
     assert weight_scale(np.zeros((1, 1)), False, 63) == 250
     assert weight_scale(np.array([[9.0]]), True, 63) == 240
+
+
+def test_a_synapse_has_six_bits():
+    assert LEVELS == 2**6 - 1
