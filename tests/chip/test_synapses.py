@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn.chip.synapses import LEVELS, load_weights, weight_scale
+from refsnn.chip import synapses
+from refsnn.chip.synapses import load_weights, weight_scale
 from refsnn.verify.strategies import generators
 
 
@@ -28,5 +29,5 @@ def test_the_readout_scale_is_at_most_250():
     assert weight_scale(np.array([[9.0]]), True, 63) == 240
 
 
-def test_a_synapse_has_six_bits():
-    assert LEVELS == 2**6 - 1
+def test_the_largest_weight_of_six_bits_is_63():
+    assert load_weights(np.ones((1, 1)), True, synapses.LEVELS).tolist() == [[63 / 240]]
