@@ -88,13 +88,16 @@ def check_file(path, timeout):
 
 
 def number_of(text, path):
-    """The number of the exercise that a file is for: by its own name, or by the functions that it defines."""
+    """The number of the exercise that a file is for: by its own name, by its first line, or by the functions that it defines if these are of one alone."""
     for number, exercise in enumerate(EXERCISES, 1):
-        if path.name == exercise.file_name(number):
+        if path.name == exercise.file_name(number) or re.match(rf'\s*"""Exercise {number}, {exercise.name}:', text):
             return number
-    for number, exercise in enumerate(EXERCISES, 1):
-        if all(re.search(rf"^def {name}\b", text, re.MULTILINE) for name in exercise.originals):
-            return number
+    found = [number for number, exercise in enumerate(EXERCISES, 1) if all(re.search(rf"^def {name}\b", text, re.MULTILINE) for name in exercise.originals)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " or ".join(EXERCISES[number - 1].file_name(number) for number in found)
+        raise DataError(f"{path} has the functions of more than one exercise; name it {names}")
     raise DataError(f"{path} has neither the name nor the functions of an exercise, as the file that `refsnn exercises start` wrote")
 
 

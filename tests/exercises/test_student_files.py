@@ -93,6 +93,16 @@ def test_the_command_line_from_stub_to_solution(tmp_path, capsys):
     assert main(["exercises", "hint", "3", "--level", "2"]) == 0 and "order" in capsys.readouterr().out
 
 
+def test_a_file_with_a_helper_that_another_exercise_asks_for_is_of_its_first_line_or_refused(tmp_path, capsys):
+    helper, path = "\n\ndef lif_step(I, V, S, drive, alpha, beta, theta):\n    return I, V, S\n", tmp_path / "homework.py"
+    stub = EXERCISES[3].stub(4)
+    path.write_text(stub + helper)
+    assert main(["exercises", "check", str(path)]) == 1 and "Exercise 4" in capsys.readouterr().out
+    path.write_text(stub.replace("Exercise 4, ", "Mine, ", 1) + helper)
+    assert main(["exercises", "check", str(path)]) == 2 and "more than one exercise" in capsys.readouterr().err
+    assert main(["exercises", "hint", "\u00b2", "--level", "1"]) == 2 and "no exercise" in capsys.readouterr().err
+
+
 def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text("x = 1\n")
