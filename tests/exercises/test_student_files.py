@@ -100,6 +100,9 @@ def test_a_file_with_a_helper_that_another_exercise_asks_for_is_of_its_first_lin
     assert main(["exercises", "check", str(path)]) == 1 and "Exercise 4" in capsys.readouterr().out
     path.write_text(stub.replace("Exercise 4, ", "Mine, ", 1) + helper)
     assert main(["exercises", "check", str(path)]) == 2 and "more than one exercise" in capsys.readouterr().err
+    named = tmp_path / EXERCISES[3].file_name(4)
+    named.write_text(EXERCISES[2].stub(3))
+    assert main(["exercises", "check", str(named)]) == 1 and "Exercise 4" in capsys.readouterr().out
     assert main(["exercises", "hint", "\u00b2", "--level", "1"]) == 2 and "no exercise" in capsys.readouterr().err
 
 
