@@ -268,7 +268,7 @@ def newest_checkpoint(folder, report, like=None):
         except DataError as error:
             reason = str(error)
             report.note(f"{error}; trying the one before it")
-    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to resume")
+    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from")
 
 
 def require_same(saved, now, folder):

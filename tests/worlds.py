@@ -227,6 +227,33 @@ def reaching(twin, t):
     return np.diag(twin.R) * superspike(twin.run()["V"][t, 0], 1.0, SLOPE)
 
 
+def states():
+    """jacobian: one neuron that drives itself; its Jacobian by pushing the state, mu by the matrix of exercise 10, lam by the library's recursion."""
+    rng, T, r, alpha, beta = np.random.default_rng(5), 7, 0.6, UNEQUAL.alpha, UNEQUAL.beta
+    x, (gV, gS) = rng.random(T), rng.normal(size=(2, T))
+
+    def step(state, t):
+        current = alpha * state[0] + r * state[2] + x[t]
+        return np.array([current, beta * state[1] + current, superspike_primitive(beta * state[1] + current, 1.0, SLOPE)])
+
+    state, mu = [np.zeros(3)], {T: np.zeros(3)}
+    for t in range(T - 1):
+        state.append(step(state[t], t))
+    I, V, S = np.transpose(state)
+    for t in range(T - 1, -1, -1):
+        after = tasks.step_jacobian(V[t + 1] if t + 1 < T else 0.0, r, alpha, beta, 1.0, SLOPE)
+        mu[t] = np.array([0, gV[t], gS[t]]) + after.T @ mu[t + 1]
+    entry = lambda i, j, t: d(lambda v: step(np.where(np.arange(3) == j, v, state[t]), t)[i], state[t][j])                  # noqa: E731
+    column = lambda array: array[:, None, None]                                                                           # noqa: E731
+    lamI = bptt.spiking_adjoint(Layer(np.ones((1, 1)), np.array([[r]]), UNEQUAL), Trace(column(V), column(S)), column(gV), column(gS), Surrogate(SLOPE)).ravel()
+    lamV = lamI - alpha * np.append(lamI[1:], 0)
+    sigma, times = lambda V: superspike(V, 1.0, SLOPE), range(1, T - 1)
+    lamS = {t: (lamV[t] - gV[t] - beta * lamV[t + 1]) / sigma(V[t]) for t in times}
+    jacobian = {f"d{above}_d{below}": {(t + 1, t): entry(i, j, t) for t in times} for i, above in enumerate("IVS") for j, below in enumerate("IVS")}
+    return {"I": I, "V": V, "S": S, "x": x, "r": r, "alpha": alpha, "beta": beta, "sigma": sigma, "gV": gV, "gS": gS, "lamI": lamI, "lamV": lamV,
+            "lamS": lamS, **{f"mu{name}": {t: mu[t][i] for t in mu} for i, name in enumerate("IVS")}, **jacobian}, {"t": times}
+
+
 def chips():
     """chip: the analog step and loaded weights of the library."""
     tau_mem, tau_syn, h = 9.0, 4.0, 1.7
@@ -242,4 +269,4 @@ def chips():
 
 
 WORLDS = {"ode": analog, "neuron": spiking, "code": coded, "surrogate": surrogates, "loss": losses, "injection": injected, "adjoint": adjoints,
-          "chip": chips}
+          "jacobian": states, "chip": chips}

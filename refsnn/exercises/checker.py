@@ -20,9 +20,9 @@ from refsnn.errors import DataError
 from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.child import PRINTED
 from refsnn.exercises.paper import on_paper
-from refsnn.exercises.pupil import NOT_WRITTEN, QUESTION, Pupil, PupilError
+from refsnn.exercises.pupil import NOT_WRITTEN, QUESTION, WRONG_FORM, Pupil, PupilError
 from refsnn.files import refuse_special
-from refsnn.verify.conformance.cases import by_hand, generated, make_case
+from refsnn.verify.conformance.cases import by_hand, generated, make_case, settled
 from refsnn.verify.conformance.compare import compare
 from refsnn.verify.conformance.diagnosis import SINGLE
 from refsnn.verify.conformance.runner import check, put
@@ -33,12 +33,13 @@ SOURCES = (on_paper, by_hand, generated)
 BROKEN = (PupilError, AnswerError, HarnessError)
 RELATIVE = 1e-9                            # two wrong answers that agree so well are the same mistake
 RIGHT, UNWRITTEN, WRONG, CRASHES = "right", "not written yet", "wrong", "does not run"
+LARGEST = 16                               # numbers of an array that is shown, and can be worked on paper
 NO_IDEA = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
 SINGLE_INSIDE = "float32 inside"           # how conformance's diagnosis begins where no error is above what single precision explains
 FEW_DIGITS = ("Right to the digits of single precision. The library keeps those of double precision: is there float32 inside, or a constant with "
               "few digits?")
 WHOLE = 12                                 # times the limit of one call: the limit of a whole check
-NO_CASE = "It is none of the usual mistakes. The hints say what to ask."
+NO_CASE = "It is none of the usual mistakes, and no case for paper. The hints say what to ask."
 START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child import main; main()"
 
 
@@ -81,7 +82,7 @@ def check_file(path, timeout):
         try:
             feedback = judge(number, subject)
         except BROKEN as error:            # a file that answers at first, and then no more
-            feedback = crashed(number, exercise, error.args[-1])
+            feedback = unanswered(number, exercise, error.args[-1])
         with contextlib.suppress(*BROKEN):
             feedback.printed = subject.call(PRINTED, {}, {}, {})["text"].tobytes().decode("utf-8", "replace") if isinstance(subject, Harness) else ""
         return feedback
@@ -133,14 +134,12 @@ def judge(number, subject):
     if feedback.verdict == RIGHT and exercise.questions:
         asked = by_questions(number, exercise, subject)
         feedback = asked if asked.verdict != RIGHT or asked.meaning else feedback
-    if feedback.verdict == WRONG and not feedback.meaning:
-        feedback.meaning = NO_IDEA if has_numbers(feedback.given) else NO_CASE
     return feedback
 
 
-def has_numbers(given):
-    """Whether a case can be worked on paper: a step, or no argument at all, cannot."""
-    return bool(given) and "step" not in given
+def no_idea(given):
+    """What to do where the mistake is none that is known; a step, a large array, or no argument at all, is nothing to work on paper."""
+    return NO_IDEA if given and "step" not in given and all(value.size <= LARGEST for value in given.values() if isinstance(value, np.ndarray)) else NO_CASE
 
 
 def by_operations(number, exercise, subject):
@@ -149,14 +148,16 @@ def by_operations(number, exercise, subject):
     failed = next((own for own in run.operations if own.status == "fail"), None)
     if failed is None:
         return Feedback(number, exercise.name, RIGHT)
-    first, said = next(case for case in failed.cases if case.status == "fail"), failed.diagnosis
+    said = failed.diagnosis
     if said.kind in ("dies", "raises", "contract", "mutates", "unsteady"):
-        return crashed(number, exercise, said.text.rsplit(" (", 1)[0])
+        return unanswered(number, exercise, said.text.rsplit(" (", 1)[0], CRASHES if said.kind in ("dies", "raises") else WRONG)
     cases = [case for source in SOURCES for case in source(failed.op, "float64", {})]
     feedback = Feedback(number, exercise.name, WRONG)
-    case = next((case for case in cases if case.id == first.id), None)
+    wrong = {case.id: case for case in failed.cases if case.status == "fail"}
+    case = most_telling([case for case in cases if case.id in wrong], subject)
     if case is None:                       # all numbers are right in all cases, but a property fails
-        feedback.what = f"{first.id.split('/')[1]}: {first.message}"
+        first = next(iter(wrong.values()))
+        feedback.what, feedback.meaning = f"{first.id.split('/')[1]}: {first.message}", NO_CASE
         return feedback
     known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
     feedback.mistake, feedback.meaning = matching(known, subject, [(case.op, case.inputs, case.params) for case in cases])
@@ -166,8 +167,15 @@ def by_operations(number, exercise, subject):
     feedback.meaning = feedback.meaning or meaning_of(said)
     if not feedback.meaning:
         right = right_outputs(cases, subject)
-        feedback.meaning = NO_IDEA + (f" Right in every case: {', '.join(right)}." if right else "")
+        feedback.meaning = no_idea(feedback.given) + (f" Right in every case: {', '.join(right)}." if right else "")
     return feedback
+
+
+def most_telling(cases, subject):
+    """Of the cases that a subject fails the first that is wrong even in single precision, or else the first; None where there are none."""
+    answers = ((case, outputs_of(subject, case.op, case.inputs, case.params)) for case in cases)
+    clear = (case for case, got in answers if got is None or not all(same(got[name], right, SINGLE) for name, right in case.expected.items()))
+    return next(clear, cases[0] if cases else None)
 
 
 def right_outputs(cases, subject):
@@ -192,14 +200,23 @@ def meaning_of(diagnosis):
 
 
 def smaller(case, subject):
-    """A smaller case on which the subject fails, too, or the same."""
+    """A smaller case on which the subject fails, too, in quarters if it does there; or the same."""
     def problem(inputs, params):
         return make_case(f"{case.op}/a small one", case.op, inputs, params, "float64", {})
 
     found = smallest_failure(case.op, "float64", {}, lambda inputs, params: put(subject, problem(inputs, params)).kind)
     if found is None or sum(array.size for array in found[0].values()) >= sum(array.size for array in case.inputs.values()):
         return case
-    return problem(*found)
+    inputs, params = found
+    quarters = {name: in_quarters(array) for name, array in inputs.items()}
+    round_ones = problem(quarters, params)
+    return round_ones if settled(case.op, quarters, params, {}) and put(subject, round_ones).kind else problem(inputs, params)
+
+
+def in_quarters(array):
+    """An array with its floats rounded to quarters, but where one of them would become 0."""
+    near = np.rint(4 * array) / 4
+    return near if array.dtype.kind == "f" and np.array_equal(near == 0, array == 0) else array
 
 
 def show(feedback, case, subject):
@@ -213,16 +230,19 @@ def show(feedback, case, subject):
     feedback.yours, feedback.expected = difference.got, difference.expected
 
 
-def crashed(number, exercise, message):
-    """The Feedback where there is no result to judge."""
+def unanswered(number, exercise, message, verdict=CRASHES):
+    """The Feedback where there are no numbers to judge: nothing is written yet, it has another form than asked for, or it does not run."""
     message = re.sub(r"^it (raises (AnswerError|PupilError)|answers with an error): ", "", message)
     if message.startswith(NOT_WRITTEN):
         return Feedback(number, exercise.name, UNWRITTEN, message.split(": ", 1)[1])
-    for pattern, words in ((r"ValueError: .* is read-only", "it changes an array that it is given (as += does): make a new one, for the caller still needs the old one"),
-                           (r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
+    if message.startswith(WRONG_FORM):
+        verdict, message = WRONG, message.split(": ", 1)[1]
+    for pattern, words in ((r"no answer within (.*)", r"it does not end within \1: is there a loop whose condition stays true?"),
                            (r"it ended, with exit code (-?\d+).*", r"it ended the whole program (exit code \1)")):
         message = re.sub(pattern, words, message)
-    return Feedback(number, exercise.name, CRASHES, message)
+    message, changes = re.subn("ValueError: .* is read-only", "it changes an array that it is given (as += does): make a new one, for the caller still "
+                               "needs the old one", message)
+    return Feedback(number, exercise.name, WRONG if changes else verdict, message)
 
 
 def by_questions(number, exercise, subject):
@@ -235,7 +255,7 @@ def by_questions(number, exercise, subject):
         try:
             outputs = subject.call(QUESTION, inputs, params, {})
         except BROKEN as error:
-            return crashed(number, exercise, error.args[-1])
+            return unanswered(number, exercise, error.args[-1])
         expected = {"result": np.array(question.expected)} if question.expected is not None else solution.call(QUESTION, inputs, params, {})
         wrong = first_wrong(outputs, expected)
         right += wrong is None and not question.must
@@ -256,6 +276,7 @@ def by_questions(number, exercise, subject):
     feedback.mistake, feedback.meaning = matching(known, subject, asked)
     if not feedback.meaning and not serious:
         feedback.meaning = "For each step that it accepts, think of a state in which a right step must give something else; then ask for that."
+    feedback.meaning = feedback.meaning or no_idea(feedback.given)
     return feedback
 
 

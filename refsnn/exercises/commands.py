@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -78,9 +79,10 @@ def pictures():
         return {}
     from refsnn.exercises.figures import PICTURES, SIZE, Example, drawn
     found, example = {}, Example()
-    for topic, title, draw in PICTURES.values():
+    for name, (topic, title, draw) in PICTURES.items():
         svg = drawn(draw, example, SIZE, "svg").decode()
-        found.setdefault(topic, []).append((title, svg[svg.index("<svg"):]))
+        svg = re.sub(r"""( id="|href="#|url\(#)""", rf"\1{name}-", svg[svg.index("<svg"):])       # two pictures of a page share no id
+        found.setdefault(topic, []).append((title, svg))
     return found
 
 
@@ -88,7 +90,7 @@ def run_show(chosen):
     """Show one image as text, or draw it, or draw a teaching picture."""
     if chosen.out is None and chosen.picture:
         raise RangeError("--picture draws a figure: it needs --out FILE, .png or .svg")
-    if chosen.out is not None and chosen.out.suffix not in (".png", ".svg"):
+    if chosen.out is not None and chosen.out.suffix.lower() not in (".png", ".svg"):
         raise RangeError(f"--out is {chosen.out}; it must end in .png or .svg")
     if chosen.out is not None:
         from refsnn.exercises.figures import check_matplotlib
@@ -111,7 +113,7 @@ def run_show(chosen):
 def write_figure(draw, own, size, path):
     """Draw a figure into a file, and say so."""
     from refsnn.exercises.figures import drawn
-    write_atomically(path, drawn(draw, own, size, path.suffix[1:]))
+    write_atomically(path, drawn(draw, own, size, path.suffix[1:].lower()))
     print(f"figure    {path}")
     return 0
 
@@ -157,9 +159,9 @@ def run_check(chosen):
         os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", scratch)         # it would leave a folder in the current one
         try:
             feedback = check_file(chosen.file, chosen.timeout)
-        except DataError as error:
+        except (DataError, OSError) as error:
             if chosen.json:                                                    # so that a grader has a line for every file
-                print(json.dumps({"format": 1, "file": str(chosen.file), "verdict": "of no exercise", "what": str(error)}))
+                print(json.dumps({"format": 1, "file": str(chosen.file), "verdict": "not checked", "what": str(error)}))
             raise
     print(as_json(feedback, chosen.file) if chosen.json else as_text(feedback))
     return 0 if feedback.verdict == RIGHT else 1

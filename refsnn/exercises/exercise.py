@@ -50,6 +50,7 @@ class Exercise:
     functions take the place of the library's, and which must then pass. questions: to the function itself, where no operation fits, or none sees all.
     results: names of what the function returns, where it returns a tuple. hints: three, each saying more than the one before, none the solution.
     appendix: more for the head of the file. secret: whether the expected answer is not to be shown, for it is the whole of it.
+    truth: whether the answer is True or False.
     exact: whether the last digits are what it is about, so that those of single precision will not do. withheld: what is left out of the
     docstrings in the stub, for it is the answer.
     """
@@ -66,6 +67,7 @@ class Exercise:
     enough: int = 0
     results: tuple = ()
     secret: bool = False
+    truth: bool = False
     exact: bool = False
     withheld: tuple = ()
     appendix: str = ""

@@ -86,7 +86,8 @@ def membrane(axes, own, n, first):
     for V, S, colour, label, height in ((own.V_ideal, own.S_ideal, IDEAL, "ideal model", 1.32), (own.V, own.S, CHIP, "chip", 1.45)):
         axes.plot(V[:, n], "o-", color=colour, markersize=2.5, linewidth=1, label=label)
         axes.plot(np.flatnonzero(S[:, n]), np.full(int(S[:, n].sum()), height), "|", color=colour, markersize=7, markeredgewidth=1.6)
-    axes.set_ylim(min(-0.3, own.V[:, n].min(), own.V_ideal[:, n].min()) - 0.1, max(1.6, own.V_ideal[:, n].max() + 0.1))
+    both = np.concatenate([own.V[:, n], own.V_ideal[:, n]])
+    axes.set_ylim(min(-0.3, both.min()) - 0.1, max(1.6, both.max() + 0.1))
     titled(axes, f"neuron {n}", "time step t", "V / theta" if first else "")
     if first:
         axes.legend(frameon=False, fontsize=7, loc="upper right")
@@ -100,10 +101,9 @@ def readouts(axes, own):
         axes.plot(own.V_out_ideal[:, k], "--", color=IDEAL if k == own.decision else colour, linewidth=0.6 * width, zorder=2 if width > 1 else 1)
     t, k = own.V_out[:, own.decision].argmax(), own.decision
     axes.plot([t], [own.V_out[t, k]], "o", markerfacecolor="none", color=CHIP, markersize=9)
-    axes.annotate(f"max over time: class {k}, score {own.m[k]:.1f}", (t, own.V_out[t, k]), xytext=(8, 4), textcoords="offset points", color=CHIP)
     axes.margins(y=0.12)
     label = "" if own.decision == own.label else f"; purple: the label, {own.label}"
-    titled(axes, f"readouts: chip, dashed: ideal model; in colour: class {own.decision}, the decision{label}", "time step t", "V / theta")
+    titled(axes, f"readouts: chip, dashed: ideal model. Red and blue: class {k}, which decides; ring: its maximum, score {own.m[k]:.1f}{label}", "time step t", "V / theta")
 
 
 def bars(axes, own):
@@ -125,7 +125,8 @@ def heat(figure, axes, own):
     axes.scatter(t, row, s=14, color="none", edgecolor="black", linewidth=0.7)
     bar = figure.colorbar(image, ax=axes, pad=0.01, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels([f"{-largest:.1g}", "0", f"{largest:.1g}"])
-    titled(axes, "adjoints lamV = dL/dV of the 40 neurons with the largest ones. Blue: a higher membrane would lower the loss (colour: root of the size); rings: spikes on the chip", "time step t", "rank")
+    titled(axes, "adjoints lamV = dL/dV of the 40 neurons with the largest ones. Blue: a higher membrane would lower the loss (colour: root of the size); rings: spikes on the chip", "time step t", "neuron")
+    axes.set_yticks(range(0, len(chosen), 5), chosen[::5])
 
 
 class Example:
@@ -167,7 +168,7 @@ def trace_and_adjoint(figure, own):
     above.plot(spikes, np.full(len(spikes), 1.25), "|", color=CHIP, markersize=9, markeredgewidth=2)
     above.annotate("", (9, -0.25), (3, -0.25), arrowprops={"arrowstyle": "->", "color": CHIP})
     above.text(9.3, -0.25, "the membrane remembers what came before", color=CHIP, va="center")
-    titled(above, "membrane V[t] as the chip recorded it, spikes above, input spikes below", "", "V / theta")
+    titled(above, "membrane V[t] as the chip sampled it (the threshold is met in between); spikes above, inputs below", "", "V / theta")
     below.axhline(0, color=QUIET, linewidth=0.8)
     below.plot(own.lam_S, "s--", color=QUIET, markersize=2.5, linewidth=1, label="lamS: what a spike at t would do to the loss")
     below.bar(range(own.T), own.sigma * own.lam_S, 0.55, color="#b9d3a8", label="sigma'(V) lamS: what it lets through to the membrane")
@@ -198,7 +199,7 @@ def surrogate_at_samples(figure, own):
         axes.set_ylim(-0.35, 1.4)
     right.text(0.5, 1.12, "slope 5", color=ADJOINT, fontsize=8)
     right.text(0.97, 0.3, "grey: slope 50,\nthe paper's", color=INPUT, fontsize=7, ha="right")
-    titled(left, "samples of a membrane on the chip; area of a dot: the surrogate there (slope 5)", "time step t", "V / theta")
+    titled(left, "samples of a membrane on the chip; area of a dot: its surrogate", "time step t", "V / theta")
     titled(right, "sigma'(V)", "1 / theta")
 
 

@@ -12,6 +12,7 @@ from refsnn.verify.conformance.cases import make_case
 
 NEURON = {"tau_mem": 1 / math.log(4), "tau_syn": 1 / math.log(2), "threshold": 1.0}
 STEP = {**NEURON, "dt": 1.0, "slope": 2.0, "spike_aware": False}
+HIGH = {**NEURON, "threshold": 2.0, "dt": 1.0}
 LAYERS = {**{name: [value, value] for name, value in NEURON.items()}, "dt": 1.0, "slope": 2.0, "spike_aware": False}
 ONE = {"W0": np.ones((1, 1)), "W1": np.array([[2.0]]), "x": course(1, 0, 0, 0), "V0": course(0, 1.5, 1, 0.5), "S0": course(0, 1, 0, 0),
        "V1": course(0, 0, 0, 0),
@@ -23,12 +24,25 @@ TWO = {"W0": row(1, 1), "R0": ARROW, "W1": np.ones((2, 1)), "x": course(1, 0, 0,
 CHARGED = {"U": row(0), "I_exc": row(1), "I_inh": row(0)}
 FAST, ONCE = np.array([1e-4]), np.array([1.0])
 PAPER = {
+    "lif_step": [
+        ("unequal", {"I": row(4), "V": row(4), "S": row(1), "drive": row(2)}, HIGH, "theta = 2: I = 2 + 2 = 4, V = 1 + 4 - 2 = 3, a spike"),
+        ("next-to-theta", {"I": row(0, 0), "V": row(0, 0), "S": row(0, 0), "drive": row(np.nextafter(2, 1), np.nextafter(2, 3))}, HIGH,
+         "theta = 2: the number before it is silent, the one after it spikes")],
+    "forward": [
+        ("two-samples",
+         {"W0": row(4), "W1": row(1), "x": np.array([[1, 0], [0, 1], [0, 0], [0, 0.0]])[:, :, None]},
+         {**{name: [value, value] for name, value in HIGH.items() if name != "dt"}, "dt": 1.0},
+         "V0 = 0, 4, 1, 5/4 and, a step later, 0, 0, 4, 1; the spike of 4 is in V1 a step after it")],
+    "scores": [
+        ("sum", {"V": np.array([[[0, 0.5]], [[1, 0.25]], [[0.5, 0.5]]])}, {"readout_scale": 2.0, "reduce": "sum"}, "2 (0 + 1 + 1/2) = 3, 2 (5/4) = 5/2")],
+    "scores_adjoint": [
+        ("sum", {"V": course(0, 1, 0.5), "dm": row(0.5)}, {"readout_scale": 2.0, "reduce": "sum"}, "2/2 = 1 at every t")],
     "adjoint_step": [
         ("unequal", {"V": row(1.5), "S": row(0), "gV": row(1), "lam_S": row(4), "lam_V_next": row(8), "lam_I_next": row(8)}, STEP,
          "lamV = 1 + 4/4 + 8/4 = 4, lamI = 4 + 8/2 = 8"),
         ("recurrent",
-         {"V": row(1, 1), "S": row(0, 0), "gV": row(0, 0), "lam_S": row(0, 0), "lam_V_next": row(4, 0), "lam_I_next": row(0, 1), "R": ARROW}, STEP,
-         "neuron 0 acts on 1: lamV = (2 + 4/4, 0), lamI = (3, 1/2)")],
+         {"V": row(1.5, 1.5), "S": row(0, 0), "gV": row(0, 0), "lam_S": row(0, 0), "lam_V_next": row(4, 0), "lam_I_next": row(0, 1), "R": ARROW}, STEP,
+         "neuron 0 acts on 1: lamV = (2/4 + 4/4, 0), lamI = (3/2, 1/2)")],
     "backward": [
         ("one-neuron", {**ONE, "gS0": course(0, 4, 0, 4), "gV1": course(0, 0, 0, 0)}, LAYERS,
          "for t = 3, 2, 1: lamV = 1, 1/4, 17/16 and lamI = 1, 3/4, 23/16 = dW0"),

@@ -18,11 +18,16 @@ from refsnn.verify.operations import OPERATIONS, Reference
 from refsnn.verify.reference import neuron_of, surrogate_of
 
 QUESTION = "question"                      # the name of the call that is no operation of conformance
-NOT_WRITTEN = "not written yet"
+NOT_WRITTEN, WRONG_FORM = "not written yet", "wrong form"      # how the sentences of PupilError begin that are about no crash
 
 
 class PupilError(Exception):
     """What is wrong with a student's file, or with what a function of it does: a sentence."""
+
+
+def wrong_form(sentence):
+    """The PupilError where functions are missing, or what they return is not what was asked for."""
+    return PupilError(f"{WRONG_FORM}: {sentence}")
 
 
 class Pupil:
@@ -71,12 +76,13 @@ class Pupil:
         for name, original in self.exercise.originals.items():
             function = names.get(name)
             if not callable(function):
-                raise PupilError(f"there is no function {name} in it")
+                others = [other for other in self.exercise.originals if other != name]
+                raise wrong_form(f"there is no function {name} in it" + (f"; it is asked for beside {' and '.join(others)}" if others else ""))
             parameters = inspect.signature(original).parameters
             try:
                 inspect.signature(function).bind(*parameters)
             except TypeError:
-                raise PupilError(f"{name} must take ({', '.join(parameters)}), but takes {inspect.signature(function)}") from None
+                raise wrong_form(f"{name} must take ({', '.join(parameters)}), but takes {inspect.signature(function)}") from None
             answers[name] = guarded(name, function, original, self.path)
         return answers
 
@@ -124,10 +130,10 @@ def guarded(name, function, original, path):
         with plain_words(path, name), np.errstate(all="ignore"):
             got = function(*arguments, **named)
         if any(array.tobytes() != copy.tobytes() for array, copy in zip(arrays_of(arguments), before)):
-            raise PupilError(f"{name} changes one of the arrays that it is given (as += does): make a new one, for the caller still needs the old "
-                             f"one")
+            raise wrong_form(f"{name} changes one of the arrays that it is given (as += does): make a new one, for the caller still needs the old "
+                             "one")
         if got is None and wanted is not None:
-            raise PupilError(f"what {name} returns is None: is there a return at the end of the function?")
+            raise wrong_form(f"what {name} returns is None: is there a return at the end of the function?")
         return conformed(f"what {name} returns", got, wanted)
     return answer
 
@@ -146,7 +152,7 @@ def plain_words(path, name=None):
     except (Exception, SystemExit) as error:              # foreign code: whatever it raises is the finding
         lines = [frame.tb_lineno for frame in frames(error.__traceback__) if frame.tb_frame.f_code.co_filename == path]
         where = f"line {lines[-1]}: " if lines else ""
-        raise PupilError(f"{where}{type(error).__name__}: {' '.join(str(error).split())}") from None
+        raise PupilError(f"{where}{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")) from None
 
 
 def frames(traceback):
@@ -173,18 +179,18 @@ def conformed(what, got, wanted):
     if wanted is None or got is None:
         if got is wanted:
             return None
-        raise PupilError(f"{what} is None; it must be numbers here" if got is None else f"{what} must be None here")
+        raise wrong_form(f"{what} is None; it must be numbers here" if got is None else f"{what} must be None here")
     if isinstance(wanted, dict):
         if not isinstance(got, dict) or set(got) != set(wanted):
-            raise PupilError(f"{what} must be a dict with {', '.join(wanted)}")
+            raise wrong_form(f"{what} must be a dict with {', '.join(wanted)}")
         return {name: conformed(f"{name} in {what}", got[name], value) for name, value in wanted.items()}
     if isinstance(wanted, tuple):
         if not hasattr(got, "__len__") or len(got) != len(wanted):
-            raise PupilError(f"{what} must be {len(wanted)} things, as in `return a, b`; it is {said(got)}")
+            raise wrong_form(f"{what} must be {len(wanted)} things, as in `return a, b`; it is {said(got)}")
         return tuple(conformed(f"result {number} of {what}", own, value) for number, (own, value) in enumerate(zip(got, wanted), 1))
     if is_dataclass(wanted):
         if type(got) is not type(wanted):
-            raise PupilError(f"{what} must be a {type(wanted).__name__}; it is {said(got)}")
+            raise wrong_form(f"{what} must be a {type(wanted).__name__}; it is {said(got)}")
         return replace(got, **{own.name: conformed(f"{own.name} of {what}", getattr(got, own.name), getattr(wanted, own.name))
                                for own in fields(wanted)})
     return numbers(what, got, wanted)
@@ -198,11 +204,11 @@ def numbers(what, got, wanted):
     except ValueError:                                    # rows of different lengths
         array = None
     if array is None or array.dtype.kind not in "biuf":
-        raise PupilError(f"{what} must be numbers; it is {said(got)}")
+        raise wrong_form(f"{what} must be numbers, in rows of equal length; it is {said(got)}")
     if array.shape != wanted.shape:
         turned = ": is it transposed?" if array.ndim > 1 and array.shape == wanted.shape[::-1] else ""
-        raise PupilError(f"{what} has shape {array.shape} where {wanted.shape} is expected{turned}")
-    whole = wanted.dtype.kind not in "biu" or (array == np.rint(array)).all()
+        raise wrong_form(f"{what} has shape {array.shape} where {wanted.shape} is expected{turned}")
+    whole = wanted.dtype.kind not in "biu" or (np.isfinite(array) & (array == np.rint(array))).all()
     return array.astype(wanted.dtype if whole else float)
 
 

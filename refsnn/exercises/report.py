@@ -7,11 +7,10 @@ from dataclasses import asdict
 import numpy as np
 
 from refsnn.exercises.catalogue import EXERCISES
-from refsnn.exercises.checker import CRASHES, RIGHT, UNWRITTEN
+from refsnn.exercises.checker import CRASHES, LARGEST, RIGHT, UNWRITTEN
 from refsnn.verify.conformance.wire import encode_array
 
 WIDTH = 110
-LARGEST = 16                               # numbers of an array that are shown
 
 
 def as_text(feedback):
@@ -48,6 +47,8 @@ def numbers_of(feedback):
     if feedback.yours is None:
         return ""
     place = f"{feedback.field} {feedback.place}".strip()
+    if EXERCISES[feedback.number - 1].truth:
+        return f"{place}: yours is {bool(feedback.yours)}, it should be {bool(feedback.expected)}"
     if feedback.expected is None:
         return f"{place}: yours is {feedback.yours:.10g}"
     # as many digits as it takes to see the difference

@@ -152,11 +152,12 @@ def test_the_command_line_explains(tmp_path, capsys):
     assert main(["exercises", "explain", "2"]) == 0 and "geometric sum" in capsys.readouterr().out
     assert main(["explain", "--html", str(tmp_path / "page.html")]) == 0 and (tmp_path / "page.html").stat().st_size > 10_000
     assert main(["explain", "nonsense"]) == 2 and "topics" in capsys.readouterr().err
+    assert main(["explain", " "]) == 2 and "the topic is empty" in capsys.readouterr().err
     assert main(["explain", "C5"]) == 2 and "the docstring of refsnn.chip.readout.convert has it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("word", "topics"), [("backward", {"surrogate", "injection", "adjoint"}), ("bptt", {"adjoint"}), ("encoding", {"code"}),
-                                              ("softmax", {"loss"}), ("threshold", {"neuron", "surrogate"}), ("synapse", {"chip"})])
+                                              ("softmax", {"loss"}), ("threshold", {"neuron", "surrogate"}), ("synapse", {"chip"}), ("max", {"loss"}), ("e8", {"adjoint"})])
 def test_a_word_leads_to_the_pages_that_speak_of_it(word, topics):
     assert topics <= {topic.name for topic in topics_of(word)}
 

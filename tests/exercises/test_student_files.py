@@ -21,19 +21,25 @@ def no_folder_of_hypothesis(tmp_path, monkeypatch):
 
 BROKEN = {
     "a missing bracket": ("    return (I, V, S\n", "line 2 is no Python"),
+    "an assertion": ("    assert I is V\n", "line 2: AssertionError"),
     "a NUL byte": ("    return I, V, S\0\n", "it is no Python: source code string cannot contain null bytes"),
     "a name that is not there": ("    return alfa * I, V, S\n", "line 2: NameError: name 'alfa' is not defined"),
-    "no return": ("    I = alpha * I\n", "what lif_step returns is None"),
-    "two results": ("    return I, V\n", "must be 3 things"),
-    "another shape": ("    return I, V[0], S\n", "result 2 of what lif_step returns has shape"),
-    "rows and columns exchanged": ("    return I, np.stack([V.ravel(), V.ravel()])[:1].reshape(V.shape[::-1]) if V.shape[1] > 1 else V, S\n", "is it transposed?"),
-    "a text": ("    return I, 'V', S\n", "must be numbers; it is a str"),
-    "an argument changed": ("    I += 1\n    return I, V, S\n", "changes one of the arrays"),
-    "chance": ("    return I + np.random.rand(), V, S\n", "called again with the same arguments"),
     "an exit": ("    raise SystemExit(3)\n", "SystemExit: 3"),
     "the end of the process": ("    import os\n    os._exit(3)\n", "it ended the whole program (exit code 3)"),
     "an endless loop": ("    while True:\n        pass\n", "it does not end within"),
     "a question to the user": ("    return input(), V, S\n", "EOFError"),
+}
+
+
+OF_ANOTHER_FORM = {
+    "no return": ("    I = alpha * I\n", "what lif_step returns is None"),
+    "two results": ("    return I, V\n", "must be 3 things"),
+    "another shape": ("    return I, V[0], S\n", "result 2 of what lif_step returns has shape"),
+    "rows and columns exchanged": ("    return I, np.stack([V.ravel(), V.ravel()])[:1].reshape(V.shape[::-1]) if V.shape[1] > 1 else V, S\n", "is it transposed?"),
+    "a text": ("    return I, 'V', S\n", "must be numbers, in rows of equal length; it is a str"),
+    "rows of different lengths": ("    return I, [[1.0], [1.0, 2.0]], S\n", "in rows of equal length; it is a list"),
+    "an argument changed": ("    I += 1\n    return I, V, S\n", "changes one of the arrays"),
+    "chance": ("    return I + np.random.rand(), V, S\n", "called again with the same arguments"),
 }
 
 
@@ -48,6 +54,13 @@ def test_a_broken_file_gets_plain_words(case, tmp_path):
     body, words = BROKEN[case]
     feedback = check_file(written(tmp_path, body), 3.0 if case == "an endless loop" else 30.0)
     assert feedback.verdict == CRASHES and words in feedback.what, feedback
+
+
+@pytest.mark.parametrize("case", OF_ANOTHER_FORM, ids=lambda case: case.replace(" ", "-"))
+def test_an_answer_of_another_form_is_wrong_and_said_to_be_of_that_form(case, tmp_path):
+    body, words = OF_ANOTHER_FORM[case]
+    feedback = check_file(written(tmp_path, body), 30.0)
+    assert feedback.verdict == WRONG and words in feedback.what and not feedback.meaning, feedback
 
 
 def test_a_file_that_is_slow_in_every_call_ends_after_twelve_times_the_limit_of_one(tmp_path, monkeypatch):
@@ -112,7 +125,11 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     assert main(["exercises", "check", str(path)]) == 2 and "neither the name nor the functions" in capsys.readouterr().err
     assert main(["exercises", "check", str(path), "--json"]) == 2
     line = json.loads(capsys.readouterr().out)
-    assert (line["file"], line["verdict"]) == (str(path), "of no exercise")
+    assert (line["file"], line["verdict"]) == (str(path), "not checked")
+    gone = tmp_path / "gone.py"
+    assert main(["exercises", "check", str(gone), "--json"]) == 2
+    line = json.loads(capsys.readouterr().out)
+    assert (line["file"], line["verdict"]) == (str(gone), "not checked")
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
 
 

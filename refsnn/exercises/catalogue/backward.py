@@ -8,7 +8,7 @@ NEURON = {"alpha": 0.5, "beta": 0.25, "theta": 1.0, "slope": 2.0}
 
 BACKWARD = (
     Exercise(
-        "step_jacobian", "the entries of the Jacobian", "adjoint", ("exercises.tasks.step_jacobian",),
+        "step_jacobian", "the entries of the Jacobian", "jacobian", ("exercises.tasks.step_jacobian",),
         "Differentiate the step of one neuron, entry by entry: nine numbers. Rows are I, V, S after the step, columns I, V, S before it.",
         ("Write the three equations of the step below each other, and in each substitute until only values of t are left on the right.",
          "V[t+1] contains I[t+1], which contains I[t] and, through r, S[t]. So a row is not read off one equation: it takes the row above it along.",
@@ -38,8 +38,8 @@ BACKWARD = (
                    Question("threshold-2", {"V_next": 2.5, "r": 0.5, "alpha": 0.75, "beta": 0.5, "theta": 2.0, "slope": 2.0}, "another neuron"))),
     Exercise(
         "adjoint_step", "one step of the adjoint recursion", "adjoint", ("exercises.tasks.adjoint_step",),
-        "Transpose the step: from the adjoints at t + 1 to those at t. (lam_S is the derivative of the loss by S[t] along all ways but the layer's "
-        "own synapses R.)",
+        "One step of the recursion E7-E9, from the adjoints at t + 1 to those at t: for each of S[t], V[t], I[t], sum over what it enters (page adjoint; page "
+        "jacobian says what this has to do with exercise 10). lam_S is the derivative of the loss by S[t] along all ways but the layer's own synapses R.",
         ("An adjoint is a total derivative. Through which quantities of the step does S[t] act on the loss? And V[t]? And I[t]?",
          "S[t] acts on its neighbours' I[t+1], through R. V[t] acts directly, through S[t], and through V[t+1]. I[t] acts through V[t] and I[t+1]. "
          "Sum over the ways; each is a derivative times an adjoint.",
@@ -113,8 +113,9 @@ BACKWARD = (
     Exercise(
         "injection", "the gradient on a measured trace", "injection", ("spec.bptt.backward",),
         "The idea of the paper: somebody else, a chip, has run the network, and all you get is its trace. Put the backward pass of all layers "
-        "together, out of the functions that are imported for you, from the readout down. A LayerGradient has two fields, W and R; R is None where "
-        "the layer has none.",
+        "together, out of the functions that are imported for you, from the readout down: readout_adjoint(layer, gV) and spiking_adjoint(layer, trace, gV, lam_S, "
+        "surrogate) are lamI (T, B, N) of a layer; spike_adjoint(lam_I, W) is what it makes of the spikes below, (T, B, M); weight_gradient(S_below, lam_I). A "
+        "LayerGradient has two fields, W and R; R is None where the layer has none.",
         ("Where, in the equations of the backward pass, does a quantity of the forward pass appear? Which of them were recorded?",
          "Spikes appear as what a layer got from below; membranes in the surrogate. Both are the recorded ones. Decays and weights are the ideal "
          "model's.",

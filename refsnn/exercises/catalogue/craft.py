@@ -43,5 +43,5 @@ CRAFT = (
                  "It looks at the spikes alone. What current and membrane do without a spike, and what a spike does to the membrane, is not asked.")),
         questions=(*(Question(name, {"step": name}, "a right step: True") for name in RIGHT),
                    *(Question(own.name, {"step": own.name}, "a wrong step: False", must=False, expected=0) for own in LIF.mistakes)),
-        enough=ENOUGH),
+        enough=ENOUGH, truth=True),
 )

@@ -1,4 +1,4 @@
-"""The backward direction: injection, adjoint."""
+"""The backward direction: injection, adjoint, jacobian."""
 
 from refsnn.exercises.derivation.topic import Step, Topic
 
@@ -49,3 +49,25 @@ ADJOINT = Topic(
           ("dL_dW == sum(S_below[t].T @ lamI[t + 1] for t in range(T - 1))",), "E10"),
      Step("R likewise, with the layer's own spikes. The last spikes, S[T-1], meet no current: the sum ends before them.",
           ("dL_dR == sum(S[t].T @ lamI[t + 1] for t in range(T - 1))",))))
+
+JACOBIAN = Topic(
+    "jacobian", "The same as a matrix, and why it is never built",
+    "One neuron with a synapse of weight r onto itself, and x[t] coming in from below. Its state is (I, V, S)[t]: with the inputs, everything that comes "
+    "later follows from it. The reset is left out, for it is in no derivative (page injection); L is as on page adjoint.",
+    (Step("Write the step with nothing but values of t on the right-hand side: V[t+1] contains I[t+1] (E2), and that contains I[t] and S[t] (E1).",
+          ("I[t + 1] == alpha*I[t] + r*S[t] + x[t]", "V[t + 1] == beta*V[t] + alpha*I[t] + r*S[t] + x[t]")),
+     Step("Differentiate both, one entry after the other, with the other two of the state held.",
+          ("dI_dI[t + 1, t] == alpha", "dI_dV[t + 1, t] == 0", "dI_dS[t + 1, t] == r",
+           "dV_dI[t + 1, t] == alpha", "dV_dV[t + 1, t] == beta", "dV_dS[t + 1, t] == r")),
+     Step("S[t+1] follows V[t+1] with the slope of the surrogate (E5), so its three are those of V[t+1] times that. These are the nine entries of the Jacobian.",
+          ("dS_dI[t + 1, t] == sigma(V[t + 1])*alpha", "dS_dV[t + 1, t] == sigma(V[t + 1])*beta", "dS_dS[t + 1, t] == sigma(V[t + 1])*r")),
+     Step("Let muI, muV, muS be the derivatives of L by the three of a state, the other two held: what L still sees of V[t] is then gV[t] and what comes "
+          "after t. By the chain rule each is its direct derivative plus its column of the Jacobian times those of t + 1.",
+          ("muI[t] == alpha*muI[t + 1] + alpha*muV[t + 1] + sigma(V[t + 1])*alpha*muS[t + 1]",
+           "muV[t] == gV[t] + beta*muV[t + 1] + sigma(V[t + 1])*beta*muS[t + 1]",
+           "muS[t] == gS[t] + r*muI[t + 1] + r*muV[t + 1] + sigma(V[t + 1])*r*muS[t + 1]")),
+     Step("The same sums stand in them again and again. Name them: what V[t] does, also by way of S[t]; what I[t] does, also by way of V[t].",
+          ("lamS[t] == muS[t]", "lamV[t] == muV[t] + sigma(V[t])*muS[t]", "lamI[t] == muI[t] + lamV[t]")),
+     Step("These are the adjoints of page adjoint, which hold nothing of their own time step. With them the three lines become short, and put into each other "
+          "they are E7, E8 and E9. So the recursion is the product with the transposed Jacobian, with every common sum computed once.",
+          ("muS[t] == gS[t] + r*lamI[t + 1]", "muV[t] == gV[t] + beta*lamV[t + 1]", "muI[t] == alpha*lamI[t + 1]"))))

@@ -17,9 +17,9 @@ import ast
 import html
 import re
 
-GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "sigma": "σ′", "kappa": "κ", "tau": "τ", "rho": "ρ", "lam": "λ", "Phi": "Φ",
+GREEK = {"alpha": "α", "beta": "β", "theta": "θ", "sigma": "σ′", "kappa": "κ", "tau": "τ", "rho": "ρ", "lam": "λ", "mu": "μ", "Phi": "Φ",
          "delta": "δ"}
-ADJOINTS = ("lamV", "lamI", "lamS", "gV", "gS")             # written with V, I, S below the line
+ADJOINTS = ("lamV", "lamI", "lamS", "muV", "muI", "muS", "gV", "gS")             # written with V, I, S below the line
 FUNCTIONS = {"log": "ln"}
 COMPARED = {ast.Eq: "=", ast.Gt: ">", ast.LtE: "≤", ast.Lt: "<", ast.GtE: "≥"}
 ASCII = {"≤": "<=", "≥": ">="}

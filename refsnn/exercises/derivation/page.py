@@ -39,6 +39,10 @@ def exercises_of(topic):
 def topics_of(name):
     """The topics that a name belongs to: a topic, an equation, a function or its module, a test, a golden vector, an exercise; else those that speak
     of it. Raises RangeError."""
+    name = name.strip()
+    if not name:
+        raise RangeError("the topic is empty; without one all of the derivation is printed")
+    name = name.upper() if re.fullmatch(r"[ec]\d+", name) else name
     by_name = {topic.name: topic for topic in TOPICS}
     exercises = {text: exercise for number, exercise in enumerate(EXERCISES, 1) for text in (str(number), exercise.name)}
     if name in by_name:
@@ -56,8 +60,9 @@ def topics_of(name):
 
 
 def speaks_of(topic, word):
-    """Whether a word, or its plural, stands in the prose of a topic."""
-    return re.search(rf"\b{re.escape(word)}s?\b", " ".join([topic.title, topic.start, *(step.text for step in topic.steps)]), re.IGNORECASE)
+    """Whether a word, or its plural, stands in the prose or the formulas of a topic."""
+    words = [topic.title, topic.start, *(own for step in topic.steps for own in (step.text, *step.formulas))]
+    return re.search(rf"\b{re.escape(word)}s?\b", " ".join(words), re.IGNORECASE)
 
 
 def names_of(equation, place):
