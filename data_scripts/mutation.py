@@ -8,7 +8,8 @@ then every mutant has a forked process of its own, in which the functions get th
 their values. The tests that call the changed function run, those of its own file and room and the quick ones first, until one fails; so "killed" says by which.
 
 A mutant that outlives all of them, or `--seconds` of them, is a survivor, unless EQUIVALENT says why no test could tell it from the original. Progress is
-in DIR, one line a mutant, and a run that was stopped goes on; the summary is data_scripts/results/mutation.json.
+in DIR, one line a mutant, and a run that was stopped goes on; the summary is data_scripts/results/mutation.json, in which `--only` replaces what it
+has done the whole of.
 """
 
 import argparse
@@ -333,7 +334,7 @@ def summary(lines):
 
 
 def main(arguments=None):
-    """Run the mutants that are not done, and write the summary where all are."""
+    """Run the mutants that are not done, and write the summary of every target of which all are."""
     parser = argparse.ArgumentParser(description="mutation testing")
     parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="folder for the progress")
     parser.add_argument("--only", nargs="+", metavar="FILE", help="only these files")
@@ -350,8 +351,12 @@ def main(arguments=None):
     found = summary([latest[key] for mutant in (own for path in files() for own in mutants_of(path)) if (key := json.dumps(key_of(mutant))) in latest])
     for target, own in found["counts"].items():
         print(f"{target}: {own}")
-    if not chosen.only:
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    whole = [target for target in TARGETS if not chosen.only or all(path in chosen.only for path in files() if path.startswith(target))]
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"counts": {}, "survivors": []}
+    kept = [own for own in before["survivors"] if not own["file"].startswith(tuple(whole))]
+    written = {"counts": before["counts"] | {target: found["counts"][target] for target in whole},
+               "survivors": kept + [own for own in found["survivors"] if own["file"].startswith(tuple(whole))]}
+    RESULTS.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return int(code)
 
 

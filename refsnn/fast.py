@@ -81,7 +81,7 @@ def run_spiking(events, layer):
     """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
     V, own = spike(events, layer)
     S = np.zeros(V.shape, V.dtype)                                       # (T, B, N)
-    S.reshape(-1)[own.indices] = 1
+    S.ravel()[own.indices] = 1
     return Trace(V, S), own
 
 
@@ -105,6 +105,7 @@ def spike_part(events, samples, layer, V):
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
     thetas, I, above = np.broadcast_to(theta, N), np.zeros((b, N), dtype), np.empty((b, N), bool)
     end = -(-int(np.searchsorted(events.pointers, len(events.columns))) // B)     # time step from which on nothing comes in
+    looks = range(end + 3, T, 4)                                         # time steps at which it is asked whether anybody will spike again
     found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
     V[0] = 0
     for t in range(T - 1):
@@ -118,17 +119,17 @@ def spike_part(events, samples, layer, V):
         np.multiply(before, beta, out=V_next)
         V_next += I
         if len(spiked):
-            V_next.reshape(-1)[spiked] -= thetas[spiked % N]
+            V_next.ravel()[spiked] -= thetas[spiked % N]
         # threshold
         found[t + 1] = spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
-        if R is None and t > end and (t - end) % 4 == 3 and not len(spiked) and stays_below(V_next, I, alpha, beta, theta):
+        if R is None and t in looks and stays_below(V_next, I, alpha, beta, theta):
             fade(V[t + 1:], I, alpha, beta)
             break
     return found
 
 
 def stays_below(V, I, alpha, beta, theta):
-    """Whether no neuron can reach its threshold any more if nothing comes in and no reset is due; V, I (b, N).
+    """Whether no neuron is above its threshold, or can reach it any more if nothing comes in and no reset is due; V, I (b, N).
 
     After k steps the membrane is beta^k V + (sum over j = 1 .. k of beta^(k-j) alpha^j) I, at most max(0, V) + k m^k max(0, I) with m the larger of
     alpha and beta; and k m^k is at most -1 / (e ln m). A decay that has been rounded to 1 has no such bound.
@@ -244,7 +245,7 @@ def add_spiking_gradient(gradient, layer, trace, below, own, gS, from_above, W_a
             np.abs(height_here, out=height_here)
             if surrogate.spike_aware:
                 for t, out in zip(times, height_here):
-                    out.reshape(-1)[own.at(own.rows(t, samples))] = 0
+                    out.ravel()[own.at(own.rows(t, samples))] = 0
             height_here += offset
             height_here *= height_here
             lam_S_here /= height_here

@@ -125,10 +125,60 @@ def test_who_stays_below_the_threshold_never_reaches_it(rng, N):
             assert (V < theta).all()
 
 
-@pytest.mark.parametrize(("V", "I", "stays"), [(0.0, 0.0, True), (0.998, 0.0, True), (0.9995, 0.0, False), (-1.0, -1.0, True), (0.0, 0.5, True), (0.0, 2.0, False)])
+@pytest.mark.parametrize(("V", "I", "stays"), [(0.0, 0.0, True), (0.998, 0.0, True), (0.9995, 0.0, False), (-1.0, -1.0, True), (0.0, 0.5, True), (0.0, 2.0, False),
+                                               (0.999, 0.0, False), (0.6, -1.0, True), (0.0, 1.8, True), (1.5, 0.0, False)])
 def test_who_is_far_below_the_threshold_stays_there(V, I, stays):
     for theta in (1.0, 2.0):
         assert fast.stays_below(theta * np.full((1, 2), V), theta * np.full((1, 2), I), np.array(0.5), np.array(0.5), np.array(theta)) == stays
+
+
+def ended(monkeypatch, weight, R=None):
+    """The time steps that a run of 40 leaves to fade, in which the last of two inputs comes at t = 2 and to one sample of two only."""
+    left, fade = [], fast.fade
+    monkeypatch.setattr(fast, "fade", lambda rows, *given: left.append(len(rows)) or fade(rows, *given))
+    layer = Layer(np.full((1, 2), weight), R)
+    x = np.zeros((40, 2, 1))
+    x[0] = x[2, 0] = 1
+    expected = refsnn.forward(Network((layer, Layer(np.ones((2, 1)), spiking=False))), x)[0]
+    got = fast.run_spiking(Events.of(x), layer)[0]
+    np.testing.assert_array_equal(got.spikes, expected.spikes)
+    assert_close(got.membrane, expected.membrane, 1e-12)
+    return left
+
+
+@pytest.mark.parametrize(("weight", "R", "left"), [(0.05, None, [40 - 7]), (0.8, None, [40 - 11]), (1.0, None, [40 - 15]), (0.05, np.zeros((2, 2)), [])])
+def test_a_run_ends_when_nothing_comes_in_and_nobody_can_spike_any_more(weight, R, left, monkeypatch):
+    # nothing comes in from t = 3 on: asked at t = 6, 10, 14, .. about the membranes of t + 1; where there is R, one spike may lead to others
+    assert ended(monkeypatch, weight, R) == left
+
+
+@pytest.mark.parametrize(("n", "k", "m", "pieces"), [(4, 8, 8, [(4, 8, 8)]), (64, 64, 64, [(64, 64, 64)]), (2, 8, 2, [(2, 8, 2)]), (1, 8, 8, [(2, 8, 8)]),
+                                                     (64, 64, 128, [(32, 64, 128)] * 2), (4, 2**17, 2, [(2, 2**17, 2)] * 2)])
+def test_no_product_has_more_multiplications_than_openblas_does_in_one_thread(n, k, m, pieces, monkeypatch):
+    done, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda left, right, out: done.append((*left.shape, right.shape[1])) or matmul(left, right, out=out))
+    left, right = np.arange(n * k).reshape(n, k) % 7 - 3.0, np.arange(k * m).reshape(k, m) % 5 - 2.0
+    np.testing.assert_array_equal(fast.product(left, right, np.empty((n, m))), left @ right)
+    assert done == pieces
+
+
+@pytest.mark.parametrize(("T", "matrices"), [(100, 1), (101, 0)])
+def test_a_response_is_a_matrix_up_to_a_hundred_time_steps(T, matrices, monkeypatch):
+    made, response = [], fast.response
+    monkeypatch.setattr(fast, "response", lambda *given: made.append(given) or response(*given))
+    fast.respond(np.ones((T, 2, 3)), np.array(0.5), np.array(0.25))
+    assert len(made) == matrices
+
+
+@pytest.mark.parametrize(("processors", "threads"), [(3, 3), (None, 1)])
+def test_decisions_take_a_thread_a_processor_and_parts_of_four_megabytes_of_which_one_row_is_kept(processors, threads, monkeypatch):
+    asked, shares, pool, spike_part = [], [], fast.ThreadPoolExecutor, fast.spike_part
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(fast, "ThreadPoolExecutor", lambda count: asked.append(count) or pool(count))
+    monkeypatch.setattr(fast, "spike_part", lambda events, samples, layer, V: shares.append((samples.start, V.shape)) or spike_part(events, samples, layer, V))
+    network = Network((Layer(np.zeros((1, 2**10), np.float32)), Layer(np.zeros((2**10, 1), np.float32), spiking=False)))
+    fast.classify(network, np.zeros((2, 3 * 2**10, 1), np.float32))
+    assert asked == [threads] and sorted(shares) == [(first, (1, 2**10, 2**10)) for first in (0, 2**10, 2**11)]
 
 
 @pytest.mark.parametrize("tau", [{"tau_mem": 100.0}, {"tau_syn": 100.0}])
