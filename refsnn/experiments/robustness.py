@@ -11,7 +11,8 @@ from refsnn.experiments.table import percent
 from refsnn.spec import drop_units
 from refsnn.training import PRESETS, Substrate
 
-FULL = {**PRESETS["long"], "epochs": 12}
+# no burst regulariser: where spikes are few, each of them, and each unit, has more to say
+FULL = {**PRESETS["long"], "epochs": 12, "burst": 0.0}
 QUICK = {"epochs": 6}
 CHOOSES = ("dropout",)
 SIZE = (6, 4)
