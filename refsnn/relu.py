@@ -1,4 +1,4 @@
-"""The network that does not spike: layers of rectified linear units, trained by hand too, to compare the spiking ones with (SPEC section 8).
+"""The network that does not spike: layers of rectified linear units, trained by hand too, to compare the spiking ones with.
 
     symbol    code        unit     shape      meaning
     x         x           0..1     (B,M)      pixels / 255

@@ -247,7 +247,7 @@ class Member:
         self.shards = shards
 
     def train_epoch(self, exchange, network, adam, epoch):
-        """One epoch: returns (network, adam, record of means). SPEC section 4."""
+        """One epoch: returns (network, adam, record of means)."""
         recipe, n, totals = self.shards[0].recipe, len(self.shards[0].data.images), np.zeros(4)
         for shard in self.shards:
             shard.begin(epoch)

@@ -25,7 +25,7 @@ factor between them is 1/dt. So a graph alone is not a program. A Reading says t
 NIR's reset is to v_reset, at once, and it has no refractory time. This library's reset, subtractive and a step late, is said in the metadata
 only: whoever reads the graph without them gets other spikes.
 
-Source: SPEC section 10; the nodes of the package nir, 1.0.
+Source: the nodes of the package nir, 1.0.
 """
 
 import io

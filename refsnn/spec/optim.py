@@ -1,4 +1,4 @@
-"""From a gradient to new weights: Adam, the clip of hidden weights, and the learning-rate schedule (SPEC section 4).
+"""From a gradient to new weights: Adam, the clip of hidden weights, and the learning-rate schedule.
 
     symbol    code        unit     shape     meaning
     lr        rate        1        scalar    learning rate, 1.5e-3 at the start, times 0.97 an epoch

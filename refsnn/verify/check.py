@@ -1,4 +1,4 @@
-"""How a surrogate gradient is tested. Both tests are needed (SPEC section 7).
+"""How a surrogate gradient is tested. Both tests are needed.
 
 Finite differences of a spiking loss are 0 almost everywhere, so the ordinary gradient check says nothing. Two others do:
 

@@ -5,7 +5,7 @@ tests of this room). None of them is wrong; they made the choices below differen
 and has no switches. Here they all are, and general.py has the step, the run and the backward pass with the switches written in. So a
 disagreement can be given a name: the switch under which the other program agrees.
 
-Source: SPEC section 10, collected from the code and the issue trackers of the frameworks named. "Checked" marks those against which the
+Source: collected from the code and the issue trackers of the frameworks named. "Checked" marks those against which the
 tests run these rules; the others were read, not run.
 """
 
@@ -83,7 +83,7 @@ SWITCHES = (
 
 @dataclass(frozen=True)
 class Conventions:
-    """One value for each switch of SWITCHES; the defaults are the paper's. SPEC section 10.
+    """One value for each switch of SWITCHES; the defaults are the paper's.
 
     Raises RangeError for a value that a switch does not have, and for two that do not go together.
 

@@ -273,7 +273,7 @@ def learnt(net, x, labels, params, conventions, trace=None, noise=None):
 # L4: the update
 
 def adam_step(inputs, params, conventions):
-    """One step of Adam. SPEC section 4."""
+    """One step of Adam."""
     state = optim.AdamState(params["step"], (inputs["mu"],), (inputs["nu"],))
     constants = (params[name] for name in ("rate", "decay_first", "decay_second", "epsilon"))
     (W,), after = optim.adam_step([inputs["W"]], [inputs["dW"]], state, *constants)
@@ -281,7 +281,7 @@ def adam_step(inputs, params, conventions):
 
 
 def clip_weights(inputs, params, conventions):
-    """The clip of hidden weights. SPEC section 4."""
+    """The clip of hidden weights."""
     readout = Layer(np.zeros((inputs["W"].shape[1], 1), inputs["W"].dtype), spiking=False)
     return {"W_next": optim.clip_weights(Network((Layer(inputs["W"]), readout)), params["limit"]).layers[0].W}
 
@@ -298,7 +298,7 @@ def load_weights(inputs, params, conventions):
 
 
 def learning_rate(inputs, params, conventions):
-    """The schedules. SPEC section 4."""
+    """The schedules."""
     if params["schedule"] == "exponential":
         return {"rates": [optim.exponential_rate(int(epoch), params["rate"], params["factor"]) for epoch in inputs["epoch"]]}
     return {"rates": [optim.cosine_rate(int(epoch), params["epochs"], params["rate"]) for epoch in inputs["epoch"]]}
