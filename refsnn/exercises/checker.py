@@ -34,12 +34,12 @@ BROKEN = (PupilError, AnswerError, HarnessError)
 RELATIVE = 1e-9                            # two wrong answers that agree so well are the same mistake
 RIGHT, UNWRITTEN, WRONG, CRASHES = "right", "not written yet", "wrong", "does not run"
 LARGEST = 16                               # numbers of an array that is shown, and can be worked on paper
-NO_IDEA = "It is none of the usual mistakes. Work the case above on paper, and compare line by line."
+NO_IDEA = "It is none of the mistakes that are known here. Work the case above on paper, and compare line by line."
 SINGLE_INSIDE = "float32 inside"           # how conformance's diagnosis begins where no error is above what single precision explains
 FEW_DIGITS = ("Right to the digits of single precision. The library keeps those of double precision: is there float32 inside, or a constant with "
               "few digits?")
 WHOLE = 12                                 # times the limit of one call: the limit of a whole check
-NO_CASE = "It is none of the usual mistakes, and no case for paper. The hints say what to ask."
+NO_CASE = "It is none of the mistakes that are known here, and no case for paper. The hints say what to ask."
 START = "import sys; sys.path.insert(0, {!r}); from refsnn.exercises.child import main; main()"
 
 
@@ -160,11 +160,12 @@ def by_operations(number, exercise, subject):
         feedback.what, feedback.meaning = f"{first.id.split('/')[1]}: {first.message}", NO_CASE
         return feedback
     known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
-    feedback.mistake, feedback.meaning = matching(known, subject, [(case.op, case.inputs, case.params) for case in cases])
+    asked = [(case.op, case.inputs, case.params) for case in cases]
+    feedback.mistake, feedback.meaning, in_part = matching(known, subject, asked, [case.id in wrong for case in cases])
     if said.text.startswith(SINGLE_INSIDE) and not feedback.mistake and not exercise.exact:
         return Feedback(number, exercise.name, RIGHT, meaning=FEW_DIGITS)
     show(feedback, case if case.comment else smaller(case, subject), subject)
-    feedback.meaning = feedback.meaning or meaning_of(said)
+    feedback.meaning = feedback.meaning or meaning_of(said) or in_part
     if not feedback.meaning:
         right = right_outputs(cases, subject)
         feedback.meaning = no_idea(feedback.given) + (f" Right in every case: {', '.join(right)}." if right else "")
@@ -273,10 +274,10 @@ def by_questions(number, exercise, subject):
         feedback.what = f"it rejects {right} of the wrong steps; {exercise.enough} are asked for. It accepts: {accepted}"
     asked = [(QUESTION, *arguments_of(question)) for question in exercise.questions]
     known = {mistake: Pupil(exercise.wrong_answer(number, mistake), exercise) for mistake in exercise.mistakes}
-    feedback.mistake, feedback.meaning = matching(known, subject, asked)
+    feedback.mistake, feedback.meaning, in_part = matching(known, subject, asked, [any(question is own for own, *_ in missed) for question in exercise.questions])
     if not feedback.meaning and not serious:
         feedback.meaning = "For each step that it accepts, think of a state in which a right step must give something else; then ask for that."
-    feedback.meaning = feedback.meaning or no_idea(feedback.given)
+    feedback.meaning = feedback.meaning or in_part or no_idea(feedback.given)
     return feedback
 
 
@@ -300,17 +301,22 @@ def describe(feedback, exercise, question, name, got, expected):
     feedback.yours, feedback.expected = float(got[at]), None if exercise.secret else float(expected[at])
 
 
-def matching(known, subject, asked):
-    """(name, hint) of the known mistake that gives the subject's numbers in every case; (None, "") where there is none.
+def matching(known, subject, asked, failed):
+    """Of known mistakes, {Mistake: Pupil}: (name, hint, "") of the one that gives the subject's numbers in every case; else (None, "", words).
 
-    known: {Mistake: Pupil}; asked: (op, inputs, params) of every case.
+    The words are about the one that does in more than half of the cases that fail, "" where there is none. asked: (op, inputs, params) of every
+    case; failed: for each, whether the subject fails it.
     """
     given = [outputs_of(subject, *case) for case in asked]
+    count, nearest = sum(failed) / 2, None
     for mistake, pupil in known.items():
-        wrong = [outputs_of(pupil, *case) for case in asked]
-        if all(agree(own, other) for own, other in zip(given, wrong)):
-            return mistake.name, mistake.hint
-    return None, ""
+        agreed = [agree(own, outputs_of(pupil, *case)) for own, case in zip(given, asked)]
+        if all(agreed):
+            return mistake.name, mistake.hint, ""
+        share = sum(same and wrong for same, wrong in zip(agreed, failed))
+        if share > count:
+            count, nearest = share, mistake
+    return None, "", f"In {count} of the {sum(failed)} cases that fail your numbers are those of a known mistake. {nearest.hint}" if nearest else ""
 
 
 def outputs_of(subject, op, inputs, params):

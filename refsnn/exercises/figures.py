@@ -83,11 +83,12 @@ def raster(axes, spikes, colour, T, hollow=False):
 def membrane(axes, own, n, first):
     """One neuron's membrane, on the chip and in the ideal model, with the spikes of both."""
     axes.axhline(1, color=QUIET, linewidth=0.8, linestyle="--")
-    for V, S, colour, label, height in ((own.V_ideal, own.S_ideal, IDEAL, "ideal model", 1.32), (own.V, own.S, CHIP, "chip", 1.45)):
+    both = np.concatenate([own.V[:, n], own.V_ideal[:, n]])
+    top = max(1.2, both.max())                                                   # spikes are marked above it
+    for V, S, colour, label, height in ((own.V_ideal, own.S_ideal, IDEAL, "ideal model", top + 0.12), (own.V, own.S, CHIP, "chip", top + 0.25)):
         axes.plot(V[:, n], "o-", color=colour, markersize=2.5, linewidth=1, label=label)
         axes.plot(np.flatnonzero(S[:, n]), np.full(int(S[:, n].sum()), height), "|", color=colour, markersize=7, markeredgewidth=1.6)
-    both = np.concatenate([own.V[:, n], own.V_ideal[:, n]])
-    axes.set_ylim(min(-0.3, both.min()) - 0.1, max(1.6, both.max() + 0.1))
+    axes.set_ylim(min(-0.3, both.min()) - 0.1, top + 0.4)
     titled(axes, f"neuron {n}", "time step t", "V / theta" if first else "")
     if first:
         axes.legend(frameon=False, fontsize=7, loc="upper right")
@@ -168,16 +169,17 @@ def trace_and_adjoint(figure, own):
     above.plot(spikes, np.full(len(spikes), 1.25), "|", color=CHIP, markersize=9, markeredgewidth=2)
     above.annotate("", (9, -0.25), (3, -0.25), arrowprops={"arrowstyle": "->", "color": CHIP})
     above.text(9.3, -0.25, "the membrane remembers what came before", color=CHIP, va="center")
-    titled(above, "membrane V[t] as the chip sampled it (the threshold is met in between); spikes above, inputs below", "", "V / theta")
+    titled(above, "membrane V[t] as the chip sampled it (the threshold is met in between); spikes above, three inputs below", "", "V / theta")
     below.axhline(0, color=QUIET, linewidth=0.8)
-    below.plot(own.lam_S, "s--", color=QUIET, markersize=2.5, linewidth=1, label="lamS: what a spike at t would do to the loss")
-    below.bar(range(own.T), own.sigma * own.lam_S, 0.55, color="#b9d3a8", label="sigma'(V) lamS: what it lets through to the membrane")
-    below.plot(own.lam_V, "o-", color=ADJOINT, markersize=3, linewidth=1.2, label="lamV: adjoint of the membrane")
+    t = range(1, own.T)                                                          # the recursion ends at t = 1
+    below.plot(t, own.lam_S[1:], "s--", color=QUIET, markersize=2.5, linewidth=1, label="lamS: what a spike at t would do to the loss")
+    below.bar(t, (own.sigma * own.lam_S)[1:], 0.55, color="#b9d3a8", label="sigma'(V) lamS: what it lets through to the membrane")
+    below.plot(t, own.lam_V[1:], "o-", color=ADJOINT, markersize=3, linewidth=1.2, label="lamV: adjoint of the membrane")
     below.set_ylim(1.1 * own.lam_S.min(), 0.4)
     below.annotate("", (3, 0.22), (9, 0.22), arrowprops={"arrowstyle": "->", "color": ADJOINT})
     below.text(9.3, 0.22, "the adjoint knows what comes after", color=ADJOINT, va="center")
     below.legend(frameon=False, fontsize=7, loc="lower left")
-    titled(below, "its adjoints, for a loss that looks at the readout at t = 20; slope of the surrogate 5", "time step t", "dL/d.")
+    titled(below, "its adjoints, for a loss that looks at the readout at t = 20; slope of the surrogate 5", "time step t", "adjoint")
 
 
 def surrogate_at_samples(figure, own):
@@ -200,7 +202,7 @@ def surrogate_at_samples(figure, own):
     right.text(0.5, 1.12, "slope 5", color=ADJOINT, fontsize=8)
     right.text(0.97, 0.3, "grey: slope 50,\nthe paper's", color=INPUT, fontsize=7, ha="right")
     titled(left, "samples of a membrane on the chip; area of a dot: its surrogate", "time step t", "V / theta")
-    titled(right, "sigma'(V)", "1 / theta")
+    titled(right, "sigma'(V)", "in 1 / theta")
 
 
 def gradient_as_sum(figure, own):

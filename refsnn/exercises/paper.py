@@ -13,6 +13,7 @@ from refsnn.verify.conformance.cases import make_case
 NEURON = {"tau_mem": 1 / math.log(4), "tau_syn": 1 / math.log(2), "threshold": 1.0}
 STEP = {**NEURON, "dt": 1.0, "slope": 2.0, "spike_aware": False}
 HIGH = {**NEURON, "threshold": 2.0, "dt": 1.0}
+HIGH_LAYERS = {**{name: [HIGH[name]] * 2 for name in NEURON}, "dt": 1.0}
 LAYERS = {**{name: [value, value] for name, value in NEURON.items()}, "dt": 1.0, "slope": 2.0, "spike_aware": False}
 ONE = {"W0": np.ones((1, 1)), "W1": np.array([[2.0]]), "x": course(1, 0, 0, 0), "V0": course(0, 1.5, 1, 0.5), "S0": course(0, 1, 0, 0),
        "V1": course(0, 0, 0, 0),
@@ -26,17 +27,20 @@ FAST, ONCE = np.array([1e-4]), np.array([1.0])
 PAPER = {
     "lif_step": [
         ("unequal", {"I": row(4), "V": row(4), "S": row(1), "drive": row(2)}, HIGH, "theta = 2: I = 2 + 2 = 4, V = 1 + 4 - 2 = 3, a spike"),
+        ("around-theta", {"I": row(0, 0), "V": row(0, 0), "S": row(0, 0), "drive": row(1.5, 2.5)}, HIGH, "theta = 2: 3/2 is silent, 5/2 spikes"),
         ("next-to-theta", {"I": row(0, 0), "V": row(0, 0), "S": row(0, 0), "drive": row(np.nextafter(2, 1), np.nextafter(2, 3))}, HIGH,
          "theta = 2: the number before it is silent, the one after it spikes")],
     "forward": [
         ("two-samples",
          {"W0": row(4), "W1": row(1), "x": np.array([[1, 0], [0, 1], [0, 0], [0, 0.0]])[:, :, None]},
-         {**{name: [value, value] for name, value in HIGH.items() if name != "dt"}, "dt": 1.0},
-         "V0 = 0, 4, 1, 5/4 and, a step later, 0, 0, 4, 1; the spike of 4 is in V1 a step after it")],
+         HIGH_LAYERS,
+         "V0 = 0, 4, 1, 5/4 and, a step later, 0, 0, 4, 1; the spike of 4 is in V1 a step after it"),
+        ("onto-itself", {"W0": row(4), "R0": row(2), "W1": row(1), "x": course(1, 0, 0, 0)}, HIGH_LAYERS, "V0 = 0, 4, 2 + 2 + 1 - 2 = 3, 2 + 2 + 3/4 - 2 = 11/4")],
     "scores": [
         ("sum", {"V": np.array([[[0, 0.5]], [[1, 0.25]], [[0.5, 0.5]]])}, {"readout_scale": 2.0, "reduce": "sum"}, "2 (0 + 1 + 1/2) = 3, 2 (5/4) = 5/2")],
     "scores_adjoint": [
-        ("sum", {"V": course(0, 1, 0.5), "dm": row(0.5)}, {"readout_scale": 2.0, "reduce": "sum"}, "2/2 = 1 at every t")],
+        ("sum", {"V": course(0, 1, 0.5), "dm": row(0.5)}, {"readout_scale": 2.0, "reduce": "sum"}, "2/2 = 1 at every t"),
+        ("negative", {"V": course(0, -2, 1), "dm": row(0.5)}, {"readout_scale": 2.0, "reduce": "max"}, "the largest is 1, at t = 2: 2/2 = 1 there")],
     "adjoint_step": [
         ("unequal", {"V": row(1.5), "S": row(0), "gV": row(1), "lam_S": row(4), "lam_V_next": row(8), "lam_I_next": row(8)}, STEP,
          "lamV = 1 + 4/4 + 8/4 = 4, lamI = 4 + 8/2 = 8"),
@@ -48,10 +52,13 @@ PAPER = {
          "for t = 3, 2, 1: lamV = 1, 1/4, 17/16 and lamI = 1, 3/4, 23/16 = dW0"),
         ("from-above", {**ONE, "gS0": course(0, 0, 0, 0), "gV1": course(0, 0, 0, 1)}, LAYERS,
          "lamI of the readout, for t = 3, 2, 1: 1, 3/4, 7/16; lamI of the neuron: 0, 2, 15/8 = dW0; dW1 = 3/4"),
+        ("inhibiting", {**ONE, "W1": row(-2), "gV0": course(0, 1, 0, 0), "gS0": course(0, 0, 0, 0), "gV1": course(0, 0, 0, 1)}, LAYERS,
+         "for t = 3, 2, 1: lamI of the readout 1, 3/4, 7/16; lamS = 0, -2, -3/2; lamV = 0, -2, 1/8; lamI = 0, -2, -7/8 = dW0"),
         ("recurrent", TWO, LAYERS, "lamI, for t = 3, 2, 1: (0, 1), (2, 3/4), (3, 7/16) = dW0; the spike of neuron 0 at t = 1 gives dR")],
     "burst": [
         ("two-neurons", {"S": np.array([1, 0, 1, 0.0]).reshape(2, 1, 2)}, {"rho": 1.0},
-         "n = 2, 0: the mean of the squares is 2; 2 n / 2 at every t")],
+         "n = 2, 0: the mean of the squares is 2; 2 n / 2 at every t"),
+        ("two-samples", {"S": np.array([1, 0, 1, 0.0]).reshape(2, 2, 1)}, {"rho": 1.0}, "one neuron, n = 2, 0 in two samples: the mean is 2; 2 n / 2")],
     "surrogate": [
         ("theta-2", {"V": np.array([2.0, 2.5, 1.0])}, {"threshold": 2.0, "slope": 2.0}, "theta = 2: 1, 1/4, 1/9")],
     "surrogate_primitive": [

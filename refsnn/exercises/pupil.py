@@ -58,7 +58,8 @@ class Pupil:
         """The answer of the exercise's function as arrays."""
         (name, original), = self.exercise.originals.items()
         if "step" in arguments:
-            arguments["step"] = steps()[arguments["step"]]
+            step = steps()[arguments["step"]]
+            arguments["step"] = lambda *given: step(*(np.asarray(value, float) for value in given))       # plain numbers are as good
         if "V" in arguments:
             arguments = on_a_trace(arguments)
         result = self.answers[name](*(arguments[own] for own in inspect.signature(original).parameters))
@@ -182,11 +183,12 @@ def conformed(what, got, wanted):
         raise wrong_form(f"{what} is None; it must be numbers here" if got is None else f"{what} must be None here")
     if isinstance(wanted, dict):
         if not isinstance(got, dict) or set(got) != set(wanted):
-            raise wrong_form(f"{what} must be a dict with {', '.join(wanted)}")
+            missing = [name for name in wanted if name not in got] if isinstance(got, dict) else []
+            raise wrong_form(f"{what} must be a dict with {', '.join(wanted)}" + (f"; there is no {', '.join(missing)}" if missing else ""))
         return {name: conformed(f"{name} in {what}", got[name], value) for name, value in wanted.items()}
     if isinstance(wanted, tuple):
-        if not hasattr(got, "__len__") or len(got) != len(wanted):
-            raise wrong_form(f"{what} must be {len(wanted)} things, as in `return a, b`; it is {said(got)}")
+        if not isinstance(got, (tuple, list, np.ndarray)) or len(got) != len(wanted):
+            raise wrong_form(f"{what} must be {len(wanted)} things, as in `return {', '.join('abcdefgh'[:len(wanted)])}`; it is {said(got)}")
         return tuple(conformed(f"result {number} of {what}", own, value) for number, (own, value) in enumerate(zip(got, wanted), 1))
     if is_dataclass(wanted):
         if type(got) is not type(wanted):
@@ -203,6 +205,8 @@ def numbers(what, got, wanted):
         array = np.asarray(got)
     except ValueError:                                    # rows of different lengths
         array = None
+    if wanted.dtype.kind == "b" and (array is None or array.dtype.kind not in "biuf"):
+        raise wrong_form(f"{what} must be True or False; it is {said(got)}")
     if array is None or array.dtype.kind not in "biuf":
         raise wrong_form(f"{what} must be numbers, in rows of equal length; it is {said(got)}")
     if array.shape != wanted.shape:
@@ -216,7 +220,7 @@ def said(value):
     """What a result is, in a few words."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    return f"a {type(value).__name__}"
+    return f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, (tuple, list)) else "")
 
 
 def as_array(value):

@@ -121,7 +121,7 @@ def as_text(own):
     counts = own.x.sum(axis=1).astype(int)
     lines += ["input spikes, by time step:  " + " ".join(map(str, counts)), "",
               "hidden neurons with the largest adjoints. Membranes in tenths of theta (- below 0, ^ above theta), | a spike:",
-              f"{'':14}{ruler:28}{ruler:28}{ruler}", f"{'neuron':14}{'on the chip':28}{'ideal model':28}adjoint lamV, 9 the largest (a-i below 0)"]
+              f"{'':14}{ruler:28}{ruler:28}{ruler}", f"{'neuron':14}{'on the chip':28}{'ideal model':28}adjoint lamV: 9 the largest, a-i below 0, a dot nearly 0"]
     largest = np.abs(own.lam_V).max() or 1.0
     for n in own.neurons(ROWS):
         cells = (course(own.V[:, n], own.S[:, n]), course(own.V_ideal[:, n], own.S_ideal[:, n]), signed(own.lam_V[:, n] / largest))

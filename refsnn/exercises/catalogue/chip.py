@@ -24,6 +24,10 @@ CHIP = (
                  "The scale is 240 with you in every layer. In the readout it follows from the largest weight: weight_scale knows."),
          Mistake("cut", (("np.rint(scale * W)", "np.trunc(scale * W)"),),
                  "You cut towards 0; it is to be rounded to the nearest. All weights become too small by half a step on average."),
+         Mistake("rounded down", (("np.rint(scale * W)", "np.floor(scale * W)"),),
+                 "You round down, so that all weights become smaller by half a step on average. It is to be rounded to the nearest."),
+         Mistake("ties away from 0", (("np.rint(scale * W)", "(np.sign(W) * np.floor(np.abs(scale * W) + 0.5))"),),
+                 "Only ties are wrong: you take them away from 0, and they go to the even code (2.5 to 2, 3.5 to 4)."),
          Mistake("ties up", (("np.rint(scale * W)", "np.floor(scale * W + 0.5)"),),
                  "Only ties are wrong: a weight in the middle between two codes goes to the even one."),
          Mistake("unsigned", ((".clip(-levels, levels)", ".clip(0, levels)"),),
@@ -53,6 +57,10 @@ CHIP = (
                  "effect for ever."),
          Mistake("gradient at the floats", (("rate * (chip - target)", "rate * (W - target)"),),
                  "The loss is that of the chip's weights; you take its gradient at the floats, which no chip has run."),
+         Mistake("ascent", (("return W - rate *", "return W + rate *"),),
+                 "You go up the gradient. The loss grows."),
+         Mistake("two too many", (("return W - rate *", "return W - 2 * rate *"),),
+                 "Twice the step: the 1/2 of the loss takes the 2 of the square away."),
          Mistake("true derivative", (("return W - rate * (chip - target)", "return W - 0 * rate * (chip - target)"),),
                  "Nothing moves: the true derivative of a rounding is 0. Straight through means to put 1 in its place."),
          Mistake("result rounded", (("return W - rate * (chip - target)", "return np.rint(scale * (W - rate * (chip - target))) / scale"),),
@@ -68,7 +76,8 @@ CHIP = (
         "transfer", "the analog step and its singular limit", "chip", ("chip.dynamics.transfer",),
         "A current 1 at time 0 decays with tau_syn; a leaky membrane integrates it with tau_mem. Solve the integral  c = int_0^h "
         "exp(-(h-s)/tau_mem) exp(-s/tau_syn) ds, and write it so that it holds to the last digits for equal and for nearly equal time constants. "
-        "tau_mem and tau_syn may be arrays, one entry a neuron.",
+        "tau_mem and tau_syn may be arrays, one entry a neuron. The check runs a neuron with it: U_next = exp(-h/tau_mem) U + c(tau_exc) I_exc + c(tau_inh) I_inh, "
+        "where I_exc and I_inh are the currents of its two kinds of synapses.",
         ("Do the integral for different time constants. What is it 0/0 of, when they are equal, and what is its limit?",
          "The result is a difference of two exponentials over a difference of two rates. Where the rates nearly agree, both differences lose their "
          "digits. Take one exponential out as a factor.",
@@ -98,6 +107,8 @@ CHIP = (
          Mistake("overflow", ((QUOTIENT, QUOTIENT.replace("-np.expm1(-d)", "np.expm1(d)")), ("-np.minimum(rate_mem", "-np.maximum(rate_mem")),
                  "Right, until one of the two is much faster: then your quotient overflows, and 0 times infinity is left. Take out the slower "
                  "decay."),
+         Mistake("over tau", ((RETURN, f"{RETURN} / tau_mem"),),
+                 "Yours is smaller by a factor tau_mem, as if the current were divided by it on its way in. Take the integral as it stands."),
          Mistake("faster decay", (("-np.minimum(rate_mem", "-np.maximum(rate_mem"),),
                  "The factor taken out is that of the faster decay; with the remaining quotient it has to be the slower one.")),
         ops=("analog_step",), exact=True,

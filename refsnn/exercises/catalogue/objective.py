@@ -43,6 +43,10 @@ OBJECTIVE = (
          Mistake("no one-hot", (("dm[rows, labels] -= 1", "pass"),),
                  "Your derivative is the softmax itself: it pushes every score down, the right one too. The derivative of the first term, -m_label, "
                  "is missing."),
+         Mistake("in bits", (("-log_softmax[rows, labels].mean(), dm", "-log_softmax[rows, labels].mean() / np.log(2), dm"),),
+                 "Your loss is in bits, 1.443 times too large: it has the natural logarithm, and only so is your dm its derivative."),
+         Mistake("mean over the classes", (("dm / len(m)", "dm / m.size"),),
+                 "Your derivative is divided by the number of classes, too. The mean is over the samples of the batch."),
          Mistake("sign", (("dm / len(m)", "-dm / len(m)"),),
                  "The sign of the derivative is wrong: descending it would raise the loss.")),
         ops=("cross_entropy",),

@@ -61,13 +61,14 @@ JACOBIAN = Topic(
            "dV_dI[t + 1, t] == alpha", "dV_dV[t + 1, t] == beta", "dV_dS[t + 1, t] == r")),
      Step("S[t+1] follows V[t+1] with the slope of the surrogate (E5), so its three are those of V[t+1] times that. These are the nine entries of the Jacobian.",
           ("dS_dI[t + 1, t] == sigma(V[t + 1])*alpha", "dS_dV[t + 1, t] == sigma(V[t + 1])*beta", "dS_dS[t + 1, t] == sigma(V[t + 1])*r")),
-     Step("Let muI, muV, muS be the derivatives of L by the three of a state, the other two held: what L still sees of V[t] is then gV[t] and what comes "
+     Step("Let muI, muV, muS be the derivatives of L by the three of a state, with the other two of the same t held: what L still sees of V[t] is then gV[t] and what comes "
           "after t. By the chain rule each is its direct derivative plus its column of the Jacobian times those of t + 1.",
           ("muI[t] == alpha*muI[t + 1] + alpha*muV[t + 1] + sigma(V[t + 1])*alpha*muS[t + 1]",
            "muV[t] == gV[t] + beta*muV[t + 1] + sigma(V[t + 1])*beta*muS[t + 1]",
            "muS[t] == gS[t] + r*muI[t + 1] + r*muV[t + 1] + sigma(V[t + 1])*r*muS[t + 1]")),
      Step("The same sums stand in them again and again. Name them: what V[t] does, also by way of S[t]; what I[t] does, also by way of V[t].",
           ("lamS[t] == muS[t]", "lamV[t] == muV[t] + sigma(V[t])*muS[t]", "lamI[t] == muI[t] + lamV[t]")),
-     Step("These are the adjoints of page adjoint, which hold nothing of their own time step. With them the three lines become short, and put into each other "
-          "they are E7, E8 and E9. So the recursion is the product with the transposed Jacobian, with every common sum computed once.",
+     Step("These are the adjoints of page adjoint, for which nothing of the same t is held. With them the three lines become short, and put into each other "
+          "they are E7 (where a layer above adds its share to gS), E8 and E9. So the recursion is the product with the transposed Jacobian, with every common "
+          "sum computed once.",
           ("muS[t] == gS[t] + r*lamI[t + 1]", "muV[t] == gV[t] + beta*lamV[t + 1]", "muI[t] == alpha*lamI[t + 1]"))))
