@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import refsnn
 from refsnn import DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, fast
-from refsnn.events import Events, sparse_routines
+from refsnn.events import Events, parts, sparse_routines
 from refsnn.verify.strategies import generators, networks
 
 OBJECTIVES = [Objective(), Objective(reduce="sum"), Objective(readout=0.1, rate=0.01, rate_limit=3.0, burst=0.3, weight=1.0)]
@@ -70,6 +70,25 @@ def busy(seed=0, sizes=(30, 40, 5), B=20, dtype=np.float64):
     network = Network.initialise(rng, sizes, dtype=dtype)
     network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(dtype) for layer in network.layers])
     return network, *example(network, rng, 20, B)
+
+
+def test_a_batch_that_takes_several_parts():
+    network, x, labels = busy(sizes=(30, 90, 60, 5), B=301)
+    recurrent = np.random.default_rng(1).normal(0, 0.05, (60, 60))
+    network = Network((network.layers[0], Layer(network.layers[1].W, recurrent), network.layers[2]))
+    assert [len(parts(301, N, x.dtype)) for N in (90, 60)] == [2, 2]
+    loss, gradient, trace = refsnn.loss_and_gradient(network, x, labels)
+    assert all((recorded.spikes.sum(axis=(0, 2)) > 0).mean() > 0.5 for recorded in trace[:-1])            # in both parts
+    fast_loss, fast_gradient, same = fast.loss_and_gradient(network, x, labels)
+    assert fast_loss == pytest.approx(loss, rel=1e-12)
+    for got, expected in zip(same, trace):
+        assert_close(got.membrane, expected.membrane, 1e-12)
+    for got, expected in zip(same[:-1], trace):
+        np.testing.assert_array_equal(got.spikes, expected.spikes)
+    for got, expected in zip(fast_gradient, gradient):
+        assert_close(got.W, expected.W, 1e-12)
+    assert_close(fast_gradient[1].R, gradient[1].R, 1e-12)
+    np.testing.assert_array_equal(fast.classify(network, x), trace[-1].membrane.max(axis=0).argmax(axis=1))
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what events.py tells the allocator is for that of glibc")

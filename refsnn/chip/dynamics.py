@@ -30,7 +30,6 @@ from functools import lru_cache
 import numpy as np
 
 
-
 def transfer(h, tau_mem, tau_syn):
     """c: the membrane that a unit of current leaves after the time h, in seconds. SPEC C3.
 
