@@ -35,9 +35,14 @@ def test_a_neuron_with_all_the_inputs_of_a_chip_has_a_run_for_itself():
     assert cost(Network((Layer(np.zeros((65536, 2), np.float32)), Layer(np.zeros((2, 1), np.float32), spiking=False)))).runs == 3
 
 
+def test_a_network_that_fits_takes_a_run_a_layer_in_parts():
+    for sizes, recurrent in (((4, 3, 2), False), ((70, 186, 20), True)):
+        network = Network.initialise(np.random.default_rng(0), sizes, recurrent=recurrent)
+        assert runs_of(network) == 1 and runs_of(network, True) == 2
+
+
 def test_what_the_cost_cannot_be_asked_is_refused():
     network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
-    assert runs_of(network) == 1 and runs_of(network, True) == 2
     for arguments, error, message in (((None,), DtypeError, "Network"), ((network, 0), RangeError, "reset_after"), ((network, 1e-5, 0), RangeError, "spacing"),
                                       ((network, 1e-5, 1e-4, 1), DtypeError, "parts")):
         with pytest.raises(error, match=message):

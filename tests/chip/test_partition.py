@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refsnn import Chip, DtypeError, Network, ShapeError, Variation, encode, forward, loss_and_gradient
+from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, ShapeError, Variation, encode, forward, loss_and_gradient
 from refsnn.chip import PartedChip
 from refsnn.chip.cost import runs_of
 from refsnn.chip.partition import cut, part_of
 from refsnn.chip.settings import Settings
-from refsnn.chip.variation import draw_pattern
+from refsnn.chip.variation import draw_layer, draw_pattern
 from refsnn.datasets import load
 
 # imperfections of fixed pattern only: what is drawn anew every run would differ between two ways to run
@@ -40,8 +40,13 @@ def large_chip(parted, network):
     return Chip(tuple(joined(parts) for parts in parted.parts), parted.variation, settings, 4)
 
 
-def test_a_layer_in_parts_makes_the_trace_that_one_large_chip_would(x):
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_layer_in_parts_makes_the_trace_that_one_large_chip_would(x, alike):
     network = lively((256, 600, 10))
+    if not alike:
+        rng = np.random.default_rng(3)
+        own = NeuronParameters(rng.uniform(4e-6, 8e-6, 600), rng.uniform(4e-6, 8e-6, 600), rng.uniform(0.8, 1.2, 600))
+        network = Network((replace(network.layers[0], neuron=own), network.layers[1]))
     parted = PartedChip.sample(np.random.default_rng(1), network, FIXED, 4)
     (hidden, readout), (large, _) = (chip.forward(network, x, np.random.default_rng(2)) for chip in (parted, large_chip(parted, network)))
     assert len(parted.parts[0]) == 3 and hidden.spikes.sum() > 100 and readout.spikes is None
@@ -78,6 +83,23 @@ def test_every_part_uses_the_same_circuits():
     np.testing.assert_array_equal(first.pattern[0].tau_mem[:20:2], readout.pattern[0].tau_mem)
     np.testing.assert_array_equal(first.pattern[0].synapse_exc[:, :20:2], readout.pattern[0].synapse_exc[:256])
     np.testing.assert_array_equal(first.pattern[0].synapse_exc[:44, 1:20:2], readout.pattern[0].synapse_exc[256:])
+
+
+def test_a_recurrent_layer_takes_the_rows_behind_those_of_its_input():
+    whole = draw_layer(np.random.default_rng(1), Layer(np.zeros((256, 256))), FIXED)
+    own = PartedChip.sample(np.random.default_rng(1), lively((30, 40, 4), recurrent=True), FIXED).parts[0][0][1].pattern[0]
+    for kind in ("exc", "inh"):
+        np.testing.assert_array_equal(getattr(own, f"synapse_{kind}"), getattr(whole, f"synapse_{kind}")[:30, :40])
+        np.testing.assert_array_equal(getattr(own, f"recurrent_{kind}"), getattr(whole, f"synapse_{kind}")[30:70, :40])
+
+
+def test_every_part_has_noise_of_its_own():
+    silence, rng = np.zeros((20, 5, 256)), np.random.default_rng(2)
+    parted = PartedChip.sample(np.random.default_rng(1), lively((256, 500, 10)), replace(Variation.ideal(), converter_lsb=1 / 70, read_noise=3.0))
+    runs = [parted.forward(lively((256, 500, 10)), silence, rng)[0].membrane for _ in range(2)]
+    parts = [run[1:, :, first:first + 200].ravel() for run in runs for first in (0, 256)]
+    # 19,000 values each, but alike in the first sample of 1,000 from which they count: five standard errors of a correlation
+    assert np.abs(np.corrcoef(parts) - np.eye(4)).max() < 5 / np.sqrt(1000)
 
 
 def test_a_network_that_fits_meets_chips_of_the_same_statistics(x):

@@ -71,6 +71,7 @@ def test_gradient_and_state_must_be_those_of_the_network():
         update(network, 1, state, 1e-3)
     with pytest.raises(DtypeError, match="LayerGradient a layer"):
         update(network, parameters(network.layers), state, 1e-3)
-    for gradient, state in ((other.layers, state), (network.layers, adam_start(parameters(other.layers)))):
+    others = adam_start(parameters(other.layers))
+    for gradient, state in ((other.layers, state), (network.layers, others), (other.layers, others)):
         with pytest.raises(ShapeError, match="of one network"):
             update(network, gradient, state, 1e-3)
