@@ -23,6 +23,7 @@ import signal
 import sys
 import time
 import types
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def changes(source, node):
 
 
 def mutants_of(path):
-    """All mutants of a file: dicts with file, function, line, old, new and the place of the change."""
+    """All mutants of a file: dicts with file, function, line, old, new, the place of the change, and which of those with the same file .. new it is."""
     source = (ROOT / path).read_text(encoding="utf-8")
     found, lines = [], source.splitlines(keepends=True)
     starts = [0]
@@ -97,6 +98,8 @@ def mutants_of(path):
         for new in changes(source, node):
             first, last = (starts[line - 1] + column for line, column in ((place.lineno, place.col_offset), (place.end_lineno, place.end_col_offset)))
             found.append({"file": path, "function": function, "line": place.lineno, "old": text_of(source, place), "new": new, "place": [first, last]})
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+            return                                                           # of -1 the sign goes; -2 is the same to numpy, where a size is to be found
         decorators = getattr(node, "decorator_list", ())                     # what a dataclass may do is left alone
         for child in ast.iter_child_nodes(node):
             if child not in decorators:
@@ -108,6 +111,11 @@ def mutants_of(path):
     for mutant in found:
         unique.setdefault(changed(source, mutant), mutant)
     unique.pop(source, None)
+    alike = Counter()
+    for mutant in unique.values():
+        key = mutant["function"], mutant["old"], mutant["new"]
+        mutant["nth"] = alike[key]
+        alike[key] += 1
     return list(unique.values())
 
 
@@ -290,7 +298,7 @@ def fate(tests, mutant, seconds):
 
 def key_of(mutant):
     """What tells a mutant from all others, whatever line it is in."""
-    return [mutant["file"], mutant["function"], mutant["old"], mutant["new"]]
+    return [mutant["file"], mutant["function"], mutant["old"], mutant["new"], mutant["nth"]]
 
 
 class Run:
@@ -325,7 +333,7 @@ def summary(lines):
         own = [line for line in lines if line["file"].startswith(target)]
         left = [line for line in own if line["fate"] == "survived"]
         excused = [line for line in left if tuple(key_of(line)) in equivalent]
-        survivors += [{name: line[name] for name in ("file", "line", "function", "old", "new")} for line in left if line not in excused]
+        survivors += [{name: line[name] for name in ("file", "line", "function", "old", "new", "nth")} for line in left if line not in excused]
         counts[target] = {"mutants": len(own), "killed by a test": sum(line["fate"] == "killed" and not line["by"].startswith("import") for line in own),
                           "killed at import": sum(line["by"].startswith("import") for line in own),
                           "ended the process, or did not end": sum(line["fate"] == "ended" for line in own),

@@ -132,6 +132,14 @@ def test_blocks_cover_all_rows_and_none_is_alone(n, size, edges):
     assert [(rows.start, rows.stop) for rows in fast.blocks(n, size)] == edges
 
 
+@pytest.mark.parametrize(("n", "m", "whole"), [(64, 2, True), (2, 64, True), (65, 2, False)])
+def test_a_product_that_openblas_does_in_one_thread_is_done_in_one_piece(n, m, whole, monkeypatch):
+    pieces, left, right = [], np.ones((n, 4)), np.ones((4, m))
+    monkeypatch.setattr(fast, "GEMM_SIZE", 512)                              # 64 * 4 * 2
+    monkeypatch.setattr(fast, "blocks", lambda n, size: pieces.append(n) or [slice(0, n)])
+    assert (fast.product(left, right, np.empty((n, m))) == 4).all() and (not pieces) == whole
+
+
 @given(generators(), st.integers(1, 4))
 def test_who_stays_below_the_threshold_never_reaches_it(rng, N):
     V, I, theta = rng.uniform(-1, 1, (3, N)), rng.normal(0, 0.2, (3, N)), rng.uniform(0.3, 3, N)

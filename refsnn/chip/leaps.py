@@ -98,10 +98,11 @@ def near_threshold(U, I_exc, I_inh, circuits, grid):
     near its threshold has had none.
     """
     steps = on_grid(circuits, grid)
-    bound = I_inh * full((steps.c_inh / steps.c_exc).min(axis=0), U[0])                    # (T, b, N)
+    least, highest = (full(each, U[0]) for each in ((steps.c_inh / steps.c_exc).min(axis=0), steps.c_exc.max(axis=0)))
+    bound = I_inh * least                                                                  # (T, b, N)
     bound += I_exc
     np.maximum(bound, 0, out=bound)
-    bound *= full(steps.c_exc.max(axis=0), U[0])
+    bound *= highest
     bound += np.maximum(U, 0)
     return bound.max(axis=0) > Firing.on(grid, circuits).threshold - U.dtype.type(MARGIN)
 
@@ -109,9 +110,10 @@ def near_threshold(U, I_exc, I_inh, circuits, grid):
 def sample_late(U, I_exc, I_inh, circuits, grid, out):
     """Membranes at k dt + sample_time from what they are at k dt, into out; (T, b, N) each. SPEC C5."""
     late = Step.over(circuits.sample_time, circuits, grid.h)
-    np.multiply(U, full(late.b, U[0]), out=out)
-    out += I_exc * full(late.c_exc, U[0])
-    out += I_inh * full(late.c_inh, U[0])
+    b, c_exc, c_inh = (full(each, U[0]) for each in (late.b, late.c_exc, late.c_inh))
+    np.multiply(U, b, out=out)
+    out += I_exc * c_exc
+    out += I_inh * c_inh
 
 
 def on_grid(circuits, grid):

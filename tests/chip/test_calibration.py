@@ -123,9 +123,19 @@ def test_the_codes_found_for_a_small_chip_are_those_on_record():
 
 
 def test_the_height_of_a_response_is_a_mean_over_its_top():
-    ideal = np.array([[0.0, 0.0], [2.0, -1.0], [1.9, -0.5], [0.0, 0.0]])
-    np.testing.assert_allclose(calibration.height(ideal, ideal), [1.95, 1.0])
-    np.testing.assert_allclose(calibration.height(3 - ideal, ideal), [1.05, -4.0])
+    ideal = np.array([[0.0, 0.0, 0.0], [2.0, -1.0, 10.0], [1.9, -0.5, 9.0], [0.0, 0.0, 0.0]])         # the last is at 90 % of its maximum, not above
+    np.testing.assert_allclose(calibration.height(ideal, ideal), [1.95, 1.0, 10.0])
+    np.testing.assert_allclose(calibration.height(3 - ideal, ideal), [1.05, -4.0, -7.0])
+
+
+@pytest.mark.parametrize(("inputs", "steps"), [(1, 8), (3, 2), (8, 1), (24, 1)])
+def test_eight_spikes_or_nearly_so_make_a_neuron_fire_for_its_relaxation(inputs, steps, monkeypatch):
+    stage, settings = bench()
+    asked = []
+    monkeypatch.setattr(Bench, "record", lambda self, settings, x, lsb=0, **changes: asked.append(x) or (np.ones((len(x), 2, N)), None))
+    calibration.relaxation_time(replace(stage, shape=(inputs, N)), settings)
+    used = np.flatnonzero(asked[0][:, 0].any(axis=1))
+    assert used.tolist() == list(range(steps)) and (asked[0][used].sum(axis=2) == min(inputs, 8)).all() and not asked[1].any()
 
 
 def test_neurons_with_a_weak_response_or_a_far_threshold_keep_nominal_settings():

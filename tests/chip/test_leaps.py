@@ -12,6 +12,7 @@ from refsnn.chip import leaps
 from refsnn.chip.dynamics import Firing, Grid, arriving_input, charge, membrane_kicks, walk
 from refsnn.chip.leaps import can_leap, leap, near_threshold, on_grid, read
 from refsnn.chip.settings import apply_settings
+from refsnn.chip.variation import draw_layer
 from refsnn.events import Events
 from refsnn.verify.strategies import generators
 
@@ -86,12 +87,20 @@ def test_a_neuron_that_reaches_its_threshold_on_the_grid_is_looked_at(rng, subst
     assert reached.any() and not (reached & ~near_threshold(U, I_exc, I_inh, circuits, grid)).any()
 
 
-@pytest.mark.parametrize(("below", "looked_at"), [(0.5e-4, True), (1.5e-4, False)])
+@pytest.mark.parametrize(("below", "looked_at"), [(0.5e-4, True), (1e-4, False), (1.5e-4, False)])
 def test_a_resting_neuron_is_looked_at_within_the_margin_of_its_threshold(below, looked_at):
     network, grid = Network((Layer(np.ones((1, 1))), Layer(np.ones((1, 1)), spiking=False))), Grid(2, 4, 1.7e-6)
     chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal())
     U, I = np.full((2, 1, 1), 1 - below), np.zeros((2, 1, 1))
     assert near_threshold(U, I, I, chip.circuits(network.layers[0], chip.pattern[0]), grid) == looked_at
+
+
+def test_a_run_may_be_leapt_until_what_grows_in_it_is_no_number_of_the_dtype():
+    network = Network((Layer(np.ones((1, 1), np.float32)), Layer(np.ones((1, 1), np.float32), spiking=False)))
+    circuits = Chip.sample(np.random.default_rng(0), network, Variation.ideal()).circuits(network.layers[0], draw_layer(
+        np.random.default_rng(0), network.layers[0], Variation.ideal()))
+    longest = 0.9 * np.log(np.finfo(np.float32).max) * circuits.tau_mem.min()
+    assert [can_leap(circuits, Grid(2, 8, dt)) for dt in (longest / 2, np.nextafter(longest / 2, 0))] == [False, True]
 
 
 def test_a_run_too_long_to_leap_in_float32_is_walked():

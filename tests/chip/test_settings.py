@@ -38,6 +38,7 @@ def test_the_smallest_and_the_largest_codes_are_settings():
     for code in (0, 1023):
         assert all((getattr(at(**{name: code}), name) == code).all() for name in CODES)
     assert at(converter_trim=-200).converter_trim[0] == -200
+    assert replace(Settings.nominal(1), weight_scale=0.5).weight_scale == 0.5
     assert Settings.nominal(1).weight_scale == 240.0 and Settings.nominal(1).membrane_scale.tolist() == [1.0]
 
 
