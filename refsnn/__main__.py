@@ -44,10 +44,16 @@ HELP = {
 
 
 def main(arguments=None):
-    """Run the command line and return the exit code: 0, 1 where an implementation does not conform, 2 after an error, 130 after Ctrl-C."""
+    """Run the command line and return the exit code: 0, 1 where an implementation does not conform, 2 after an error, 130 after Ctrl-C,
+    141 where nobody reads the output any more."""
     chosen = parser().parse_args(arguments)
     try:
-        return chosen.command(chosen)
+        code = chosen.command(chosen)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:                                              # whoever read the output has gone, as `head` does: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # for what is flushed at the exit
+        return 141                                                       # as a shell says of a program that SIGPIPE has ended
     except (RefsnnError, OSError, MemoryError) as error:
         print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -115,14 +115,16 @@ def read_exactly(stream, count):
 
 
 @contextlib.contextmanager
-def damage_is_data_error(path):
-    """Turn whatever reading a damaged file raises into a DataError of one line that begins with the path; refuse_special first."""
+def damage_is_data_error(path, remedy=""):
+    """Turn whatever reading a damaged file raises into a DataError of one line: the path, what is wrong, and what to do; refuse_special first."""
     refuse_special(path)
     try:
         yield
     except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DataError(f"{path}: {' '.join(reason.split())}") from error
+        if isinstance(error, KeyError):
+            reason = f"there is no {reason} in it"
+        raise DataError(f"{path}: {' '.join(reason.split())}{remedy and '; ' + remedy}") from error
 
 
 def refuse_special(path):

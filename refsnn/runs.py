@@ -38,6 +38,7 @@ except ImportError:  # Windows has no such locks; there, two runs in one folder 
 
 CHECKPOINTS_KEPT = 2
 RUNS = Path("refsnn-runs")
+AGAIN = "delete this file, and the same command makes it again"
 
 
 def train(recipe: Recipe, folder=None, resume: bool = False, report=None, workers: int = 1) -> dict:
@@ -160,7 +161,6 @@ class Silence:
 def results_of(recipe, task, progress):
     """What results.json holds after the epochs of `progress`."""
     data = task.data
-    newest = next((record for record in reversed(progress.history) if "accuracy" in record), {})
     trained = len(data.images) * len(progress.history)
     return {
         "versions": versions(),
@@ -168,12 +168,17 @@ def results_of(recipe, task, progress):
         "dataset": {"name": task.name, "sha256": data.sha256(), "train_images": len(data.images), "evaluated_on": "holdout" if recipe.holdout else "test",
                     "evaluation_images": len(data.evaluation_images)},
         "finished": len(progress.history) == recipe.epochs,
-        "accuracy": newest.get("accuracy"),
-        "hidden_spikes": newest.get("hidden_spikes"),
+        **newest_evaluation(progress.history),
         "chip": chip_cost(progress.network, trained, recipe.parts),
         "history": list(progress.history),
         "timing": {"seconds": round(sum(progress.seconds), 3), "epoch_seconds": list(progress.seconds)},
     }
+
+
+def newest_evaluation(history):
+    """Accuracy and hidden spikes of the last epoch that was evaluated, None before any was: a dict."""
+    newest = next((record for record in reversed(history) if "accuracy" in record), {})
+    return {name: newest.get(name) for name in ("accuracy", "hidden_spikes")}
 
 
 def versions():
@@ -227,16 +232,21 @@ def digest(arrays):
     return np.frombuffer(total.digest(), np.uint8)
 
 
+def read_checkpoint(path):
+    """The arrays of a checkpoint and its description, a dict; its sha256 holds. To be called within damage_is_data_error."""
+    arrays = read_npz(path)
+    if "sha256" not in arrays or not np.array_equal(arrays.pop("sha256"), digest(arrays)):
+        raise DataError("its sha256 does not fit its content: it is damaged")
+    return arrays, json.loads(bytes(arrays.pop("description")))
+
+
 def load_checkpoint(path, like=None):
     """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError.
 
     like: a network of the kind that was trained, which gets the saved weights; None for one of layers without recurrence.
     """
     with damage_is_data_error(path):
-        arrays = read_npz(path)
-        if "sha256" not in arrays or not np.array_equal(arrays.pop("sha256"), digest(arrays)):
-            raise DataError("its sha256 does not fit its content: it is damaged")
-        description = json.loads(bytes(arrays.pop("description")))
+        arrays, description = read_checkpoint(path)
         saved = description["recipe"] | {"hidden": tuple(description["recipe"]["hidden"])}
         weights, first, second = (tuple(array for name, array in arrays.items() if name.startswith(prefix))
                                   for prefix in ("weight_", "first_", "second_"))
@@ -269,6 +279,32 @@ def newest_checkpoint(folder, report, like=None):
             reason = str(error)
             report.note(f"{error}; trying the one before it")
     raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from")
+
+
+def is_whole(folder, results):
+    """Whether the newest checkpoint of a run is that of its last epoch; results: what results.json holds of a run that is finished.
+
+    Without any checkpoint results.json is taken at its word. Raises DataError, with what to do, where the checkpoint is damaged or says something else.
+    """
+    saved = checkpoints(folder)
+    if not saved:
+        return True
+    with damage_is_data_error(saved[-1], remedy=AGAIN):
+        history = read_checkpoint(saved[-1])[1]["history"]
+    if len(history) < results["recipe"]["epochs"]:
+        return False
+    held = {"history": history, **newest_evaluation(history)}
+    if held != {name: results.get(name) for name in held}:
+        raise DataError(f"{Path(folder) / 'results.json'}: it does not say what {saved[-1].name} does; {AGAIN}")
+    return True
+
+
+def last_checkpoint(folder, like=None):
+    """The newest checkpoint of a finished run, as load_checkpoint gives it. Raises DataError where there is none, or it is damaged."""
+    saved = checkpoints(folder)
+    if not saved:
+        raise DataError(f"{folder}: the weights of this run are needed, but it holds no checkpoint; delete its results.json, and the same command trains it again")
+    return load_checkpoint(saved[-1], like)
 
 
 def require_same(saved, now, folder):

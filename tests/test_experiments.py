@@ -25,6 +25,7 @@ from refsnn.experiments.figures import MISSING
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, reproduce, settings
 from refsnn.experiments.sweep import measure, sweep
 from refsnn.files import npz_bytes, read_npz
+from refsnn.runs import checkpoints, last_checkpoint
 from refsnn.spec import Network, encode
 from refsnn.training import Recipe
 
@@ -34,6 +35,11 @@ def base(tmp_path_factory):
     """A recipe of a tenth of a second."""
     path = images_file(tmp_path_factory.mktemp("data") / "few.npz", 100, 50)
     return Recipe(data=path, hidden=(20,), epochs=1, batch=50, substeps=2)
+
+
+def train_with(monkeypatch, function):
+    """Have a sweep call `function` where it would train a Recipe."""
+    monkeypatch.setitem(sweeping.KINDS, Recipe, replace(sweeping.KINDS[Recipe], train=function))
 
 
 def figures(runs):
@@ -47,7 +53,7 @@ def test_a_sweep_gives_the_same_in_any_executor_and_repeats_nothing(base, tmp_pa
         assert figures(sweep(jobs, [0, 1], tmp_path / "threads", threads)) == figures(serial)
     with processes(2) as executor:
         assert figures(sweep(jobs, [0, 1], tmp_path / "processes", executor)) == figures(serial)
-    monkeypatch.setattr(sweeping, "train", lambda *arguments, **named: pytest.fail("a finished run was done again"))
+    train_with(monkeypatch, lambda *arguments, **named: pytest.fail("a finished run was done again"))
     assert figures(sweep(jobs, [0, 1], tmp_path / "serial", Serial())) == figures(serial)
     mean, spread = serial["one"].figure("accuracy")
     values = [result["accuracy"] for result in serial["one"].results]
@@ -55,7 +61,7 @@ def test_a_sweep_gives_the_same_in_any_executor_and_repeats_nothing(base, tmp_pa
 
 
 def test_a_stopped_sweep_goes_on(base, tmp_path, monkeypatch):
-    jobs, trained, whole = {"one": replace(base, epochs=2), "two": base}, [], sweeping.train
+    jobs, trained, whole = {"one": replace(base, epochs=2), "two": base}, [], sweeping.KINDS[Recipe].train
 
     def stopping(recipe, folder, resume):
         trained.append(folder.parent.name)
@@ -63,7 +69,7 @@ def test_a_stopped_sweep_goes_on(base, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return whole(recipe, folder, resume)
 
-    monkeypatch.setattr(sweeping, "train", stopping)
+    train_with(monkeypatch, stopping)
     with pytest.raises(KeyboardInterrupt):
         sweep(jobs, [0], tmp_path, Serial())
     sweep(jobs, [0], tmp_path, Serial())
@@ -87,8 +93,88 @@ def test_a_folder_of_another_sweep_or_of_other_data_is_refused(base, tmp_path):
 def test_a_damaged_results_file_is_named(base, text, tmp_path):
     (tmp_path / "one" / "seed-0").mkdir(parents=True)
     (tmp_path / "one" / "seed-0" / "results.json").write_text(text)
-    with pytest.raises(DataError, match="results.json"):
+    with pytest.raises(DataError, match="results.json: .*; delete this file"):
         sweep({"one": base}, [0], tmp_path, Serial())
+    (tmp_path / "one" / "seed-0" / "results.json").unlink()
+    assert sweep({"one": base}, [0], tmp_path, Serial())["one"].results[0]["finished"]
+
+
+def contents(folder):
+    """What a run has written, but for how long it took."""
+    results = json.loads((folder / "results.json").read_text())
+    return {key: value for key, value in results.items() if key != "timing"}, checkpoints(folder)[-1].name, last_checkpoint(folder)[1].network.layers[0].W.tobytes()
+
+
+def test_damage_to_the_last_weights_of_a_finished_run_is_named_and_made_good(base, tmp_path):
+    """Weights of an earlier epoch are not taken for the last ones; without the damaged file the last epoch is done again, to the same bits."""
+    job, folder = {"one": replace(base, epochs=2)}, tmp_path / "one" / "seed-0"
+    sweep(job, [0], tmp_path, Serial())
+    whole, last = contents(folder), checkpoints(folder)[-1]
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 1
+    last.write_bytes(content)
+    with pytest.raises(DataError, match="checkpoint-0002.npz: .*; delete this file"):
+        sweep(job, [0], tmp_path, Serial())
+    last.unlink()
+    assert figures(sweep(job, [0], tmp_path, Serial())) == {"one": [(whole[0]["accuracy"], whole[0]["hidden_spikes"])]}
+    assert contents(folder) == whole
+
+
+@pytest.mark.parametrize("change", [lambda results: results.update(accuracy=0.99), lambda results: results.update(hidden_spikes=1.0),
+                                    lambda results: results["history"][0].update(loss=0.1)])
+def test_results_that_do_not_say_what_the_checkpoint_does_are_named_and_made_good(change, base, tmp_path):
+    path = tmp_path / "one" / "seed-0" / "results.json"
+    sweep({"one": base}, [0], tmp_path, Serial())
+    whole, results = contents(path.parent), json.loads(path.read_text())
+    change(results)
+    path.write_text(json.dumps(results))
+    with pytest.raises(DataError, match="results.json: .*checkpoint-0001.*; delete this file"):
+        sweep({"one": base}, [0], tmp_path, Serial())
+    path.unlink()
+    sweep({"one": base}, [0], tmp_path, Serial())
+    assert contents(path.parent) == whole
+
+
+def test_a_finished_run_without_checkpoints_counts_but_cannot_be_measured(base, tmp_path, monkeypatch):
+    runs = sweep({"one": base}, [0], tmp_path, Serial())
+    for path in checkpoints(runs["one"].folders[0]):
+        path.unlink()
+    train_with(monkeypatch, lambda *arguments, **named: pytest.fail("a finished run was done again"))
+    assert figures(sweep({"one": base}, [0], tmp_path, Serial())) == figures(runs)
+    with pytest.raises(DataError, match="the weights of this run are needed"):
+        measure("count", count_weights, runs, Serial())
+
+
+@pytest.mark.parametrize("change", [lambda text: text[:30], lambda text: text.replace("100", "101"), lambda text: "{}"])
+def test_damage_to_a_measurement_is_named_and_made_good(change, base, tmp_path):
+    runs = sweep({"one": base}, [0], tmp_path, Serial())
+    whole, path = measure("count", count_weights, runs, Serial())["one"].measured, tmp_path / "one" / "seed-0" / "count.json"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(DataError, match="count.json: .*; delete this file"):
+        measure("count", count_weights, runs, Serial())
+    path.unlink()
+    assert measure("count", count_weights, runs, Serial())["one"].measured == whole
+
+
+def test_every_result_is_announced_once_and_what_that_raises_ends_the_sweep(base, tmp_path):
+    heard = []
+    with ThreadPoolExecutor(2) as threads:
+        sweep({"one": base, "two": base}, [0, 1], tmp_path, threads, heard.append)
+        assert sorted(line.split(":")[0] for line in heard) == ["one, seed 0", "one, seed 1", "two, seed 0", "two, seed 1"]
+        for executor in (threads, Serial()):
+            with pytest.raises(BrokenPipeError):
+                sweep({"one": base}, [0], tmp_path, executor, lambda line: (_ for _ in ()).throw(BrokenPipeError))
+
+
+@pytest.mark.parametrize("arguments", [["reproduce", "--list"], ["reproduce", "ablation", "--epochs", "1"]], ids=["short", "in the middle of a sweep"])
+@pytest.mark.parametrize("buffered", [[], ["-u"]], ids=["buffered", "unbuffered"])
+def test_a_reader_that_goes_away_is_no_traceback(arguments, buffered, base, tmp_path):
+    """As `head` does."""
+    if len(arguments) > 2:
+        arguments = [*arguments, "--data", base.data, "--hidden", "20", "--batch", "50", "--out", tmp_path]
+    with subprocess.Popen([sys.executable, *buffered, "-m", "refsnn", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 141
 
 
 @pytest.mark.parametrize(("jobs", "seeds", "error"), [
@@ -134,7 +220,7 @@ def test_a_measurement_is_of_every_run_done_once_and_again_for_other_weights(bas
 def test_latency_reads_the_runs_of_table1(base, tmp_path, monkeypatch):
     base = replace(base, dropout=0.1)
     reproduce("table1", base, [0], tmp_path, Serial())
-    monkeypatch.setattr(sweeping, "train", lambda *arguments, **named: pytest.fail("a finished run was done again"))
+    train_with(monkeypatch, lambda *arguments, **named: pytest.fail("a finished run was done again"))
     reproduce("latency", base, [0], tmp_path, Serial())
 
 
@@ -197,7 +283,8 @@ def test_without_matplotlib_there_is_a_plain_message_and_all_else(base, tmp_path
 def test_the_list_has_every_experiment(capsys):
     assert main(["reproduce", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(EXPERIMENTS) and all(len(line.split()) > 5 for line in lines)
+    assert [line.split()[0] for line in lines[::3]] == list(EXPERIMENTS) and all(len(line.split()) > 5 for line in lines[::3])
+    assert lines[1].split(": ")[1] == "epochs 50, slope 10.0, rate 0.001, evaluate_every 10, dropout 0.1" and lines[2].endswith("--quick: epochs 6, dropout 0.1")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -19,11 +19,12 @@
 
 An experiment is a module with
     FULL, QUICK              settings in which its base differs from the default Recipe, in full and for some minutes on the sample
-    RUNS_OF                  the experiment whose runs it reads, which it then makes only where they are missing; else it has its own
     CHOOSES                  settings that it chooses itself, besides those that every experiment does
     jobs(base)               {label: Recipe}
-    later(base)              the same of runs that need finished ones; only where there are any
-    measure(recipe, network, data)   what else is found out of every trained network; only where there is anything
     report(runs, base)       (rows of the table, further results)
     SIZE, draw(figure, results)      the figure, in inches, from the file of results
+and where it needs them
+    RUNS_OF                  the experiment whose runs it reads, making only those that are missing; else it has its own
+    later(base)              {label: Recipe} of runs that start from finished ones
+    measure(recipe, network, data)   what else is found out of every trained network
 """

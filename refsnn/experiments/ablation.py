@@ -45,7 +45,7 @@ def jobs(base):
 def report(runs, base):
     """The table: accuracy and hidden spikes of every run, and the difference to the chip without imperfections."""
     without, _ = runs["chip without imperfections"].figure("accuracy")
-    rows = [("forward on", "accuracy / %", "hidden spikes", "share / %")]
+    rows = [("forward on", "accuracy / %", "hidden spikes", "difference / %")]
     for label, own in runs.items():
         (accuracy, spread), (spikes, _) = own.figure("accuracy"), own.figure("hidden_spikes")
         rows.append((label, percent(accuracy, spread), f"{spikes:.1f}", f"{100 * (accuracy - without):+.2f}"))

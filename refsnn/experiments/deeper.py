@@ -6,7 +6,7 @@ from refsnn.experiments.figures import dots
 from refsnn.experiments.table import percent, spikes
 from refsnn.training import PRESETS
 
-FULL = {**PRESETS["long"], "epochs": 20}
+FULL = {**PRESETS["long"], "epochs": 5}
 QUICK = {"epochs": 4}
 CHOOSES = ("hidden",)
 SIZE = (7, 3.6)

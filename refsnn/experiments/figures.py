@@ -1,9 +1,12 @@
-"""What the figures share: one experiment's results, drawn by its own `draw` and written as a PNG. Needs matplotlib, and only here."""
+"""What the figures share: one experiment's results, drawn by its own `draw` and written as a PNG.
+
+The only place that needs matplotlib; without it `save` says so.
+"""
 
 import io
 from pathlib import Path
 
-from refsnn.experiments.sweep import mean_and_spread
+from refsnn.experiments.table import mean_and_spread
 from refsnn.files import write_atomically
 
 MISSING = "no figure: it needs the extra plot (pip install 'refsnn[plot]'); the same command draws it then, and trains nothing again"

@@ -5,8 +5,7 @@ import numpy as np
 from refsnn.experiments import table1
 from refsnn.experiments.evaluation import recordings
 from refsnn.experiments.figures import OTHER, OURS, PAPER, curve, tidy
-from refsnn.experiments.sweep import mean_and_spread
-from refsnn.experiments.table import percent
+from refsnn.experiments.table import mean_and_spread, percent
 from refsnn.spec import NeuronParameters
 from refsnn.training import Substrate
 

@@ -24,8 +24,13 @@ def settings(name, quick=False):
 
 
 def listed():
-    """One line an experiment: its name, and the first line of what it says of itself."""
-    return [f"{name:17}{experiment.__doc__.splitlines()[0]}" for name, experiment in EXPERIMENTS.items()]
+    """Of every experiment its name with the first line of what it says of itself, and the settings in which it differs from `refsnn train`."""
+    lines = []
+    for name, experiment in EXPERIMENTS.items():
+        lines.append(f"{name:17}{experiment.__doc__.splitlines()[0]}")
+        for form, changes in (("in full", experiment.FULL), ("--quick", experiment.QUICK)):
+            lines.append(f"{'':19}{form}: " + (", ".join(f"{field} {value}" for field, value in changes.items()) or "the default settings"))
+    return lines
 
 
 def reproduce(name, base, seeds, folder, executor, note=lambda text: None):

@@ -9,8 +9,7 @@ from dataclasses import replace
 from refsnn.chip import Variation
 from refsnn.experiments.evaluation import accuracy
 from refsnn.experiments.figures import OTHER, OURS, curve, plain_log, tidy
-from refsnn.experiments.sweep import mean_and_spread
-from refsnn.experiments.table import percent
+from refsnn.experiments.table import mean_and_spread, percent
 from refsnn.training import PRESETS, Substrate
 
 FULL = {**PRESETS["long"], "epochs": 6}

@@ -9,7 +9,7 @@ from refsnn.experiments.table import beside_paper
 
 # the published surrogate: with a spike-aware one, whose derivative is 1 at every spike, the gradient grows from spike to spike along the recurrence
 USUAL = {"hidden": (186,), "rotation": 0.0, "shift": 0.0, "slope": 50.0, "spike_aware": False, "burst": 5e-4}
-FULL = {**USUAL, "epochs": 50, "evaluate_every": 10}
+FULL = {**USUAL, "epochs": 20, "evaluate_every": 10}
 QUICK = {**USUAL, "epochs": 5, "substeps": 2}
 CHOOSES = ("hidden", "rotation", "shift")
 SIZE = (7, 3.6)

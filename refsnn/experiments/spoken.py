@@ -13,7 +13,7 @@ import numpy as np
 from refsnn.errors import DataError, RangeError, check_choice, check_number
 from refsnn.events import Events
 from refsnn.fast import loss_and_gradient
-from refsnn.runs import Silence, Task, carry_out, followed, newest_checkpoint
+from refsnn.runs import Silence, Task, carry_out, followed, last_checkpoint
 from refsnn.spec import Network, NeuronParameters, Objective, adam_start, drop_units, parameters, scores, update
 from refsnn.spec.bptt import LayerGradient
 from refsnn.speech import load
@@ -89,7 +89,7 @@ def start(recipe, data, folder):
     """The Progress before the first epoch of the run in `folder`."""
     network = fresh(recipe, data)
     if recipe.recurrence == "fixed":
-        _, learned = newest_checkpoint(folder.parent.parent / recipe.recurrence_of / folder.name, Silence(), network)
+        _, learned = last_checkpoint(folder.parent.parent / recipe.recurrence_of / folder.name, network)
         if learned.network is None:
             raise DataError(f"{recipe.recurrence_of} has no recurrence of the size that {folder} needs")
         network = with_recurrence(network, shuffled(learned.network.layers[0].R, recipe.generator("weights", 1)))

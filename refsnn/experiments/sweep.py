@@ -9,21 +9,21 @@ A run that is finished is read, one that was stopped goes on, and so do measurem
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-
-import numpy as np
 
 import refsnn
 from refsnn.datasets import load
 from refsnn.errors import DataError, RangeError
 from refsnn.experiments import spoken
+from refsnn.experiments.table import mean_and_spread
 from refsnn.files import damage_is_data_error, write_atomically
 from refsnn.relu import ReluRecipe
 from refsnn.relu import train as train_relu
-from refsnn.runs import Silence, checkpoints, newest_checkpoint, require_same, train
+from refsnn.runs import AGAIN, checkpoints, is_whole, last_checkpoint, require_same, train
 from refsnn.spec import parameters
 from refsnn.training import Recipe, Substrate, split, start
 
@@ -46,14 +46,9 @@ class Runs:
         return [trained_network(folder) for folder in self.folders]
 
 
-def mean_and_spread(values):
-    """(mean, standard deviation from seed to seed, or None for one seed)."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
 def trained_network(folder):
-    """The network of a finished run without recurrence."""
-    return newest_checkpoint(folder, Silence())[1].network
+    """The network of a finished run without recurrence. Raises DataError."""
+    return last_checkpoint(folder)[1].network
 
 
 def folder_of(label):
@@ -93,37 +88,39 @@ def gather(calls, executor, announce=lambda name, result: None):
 
     Raises the first exception of any, after which nothing more is begun; DataError where a process has died.
     """
-    waiting = {}
+    waiting, results = {}, {}
 
-    def done(name, future):
-        """Announce a result."""
-        if not future.cancelled() and future.exception() is None:
-            announce(name, future.result())
+    def take(future):
+        """Keep and announce a result, once."""
+        name = waiting[future]
+        if name not in results:
+            results[name] = future.result()
+            announce(name, results[name])
 
     try:
         for name, call in calls.items():
-            waiting[name] = executor.submit(*call)
-            waiting[name].add_done_callback(partial(done, name))
-        for future in as_completed(waiting.values()):
-            future.result()
+            future = executor.submit(*call)
+            waiting[future] = name
+            if future.done():                                    # as every one is, of an executor that does it at once
+                take(future)
+        for future in as_completed(waiting):
+            take(future)
     except (BrokenExecutor, CancelledError):
         raise DataError("a process of the sweep has died; the same command goes on from what is done") from None
     except BaseException:
         if not isinstance(executor, ProcessPoolExecutor):        # whose processes are ended by `processes`
-            for future in waiting.values():
+            for future in waiting:
                 future.cancel()
         raise
-    return {name: future.result() for name, future in waiting.items()}
+    return results
 
 
 def check(recipes):
     """Raise what would stop a run at its start, before any is started: data that cannot be read, a network that fits no chip."""
     for recipe in recipes:
-        data = data_of(recipe)
-        if isinstance(recipe, spoken.SpokenRecipe):
-            Substrate(recipe, spoken.fresh(recipe, data))
-        elif not isinstance(recipe, ReluRecipe):
-            Substrate(replace(recipe, calibrate=False), start(recipe, data.images, data.labels).network)
+        network = KINDS[type(recipe)].fresh(recipe, data_of(recipe))
+        if network is not None:
+            Substrate(replace(recipe, calibrate=False), network)
 
 
 @lru_cache(maxsize=1)
@@ -133,22 +130,43 @@ def load_once(data):
 
 
 def data_of(recipe):
-    """The Split of a recipe, of images or of speech."""
-    return spoken.data_of(recipe) if isinstance(recipe, spoken.SpokenRecipe) else split(recipe, load_once(recipe.data))
+    """The Split of a recipe."""
+    return KINDS[type(recipe)].data_of(recipe)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a sweep does with one kind of Recipe: train(recipe, folder, resume) -> what results.json holds; data_of(recipe) -> Split;
+    fresh(recipe, data) -> the spiking network before training, or None."""
+
+    train: Callable
+    data_of: Callable
+    fresh: Callable
+
+
+def images_of(recipe):
+    """The Split of images that a Recipe or ReluRecipe names."""
+    return split(recipe, load_once(recipe.data))
+
+
+KINDS = {
+    Recipe: Kind(train, images_of, lambda recipe, data: start(recipe, data.images, data.labels).network),
+    ReluRecipe: Kind(train_relu, images_of, lambda recipe, data: None),
+    spoken.SpokenRecipe: Kind(spoken.train, spoken.data_of, spoken.fresh),
+}
 
 
 def run(recipe, folder):
     """Train one recipe in a folder, or go on, or read what is finished there: the dict that results.json holds. Raises DataError, RangeError."""
     path = folder / "results.json"
     if path.exists():
-        with damage_is_data_error(path):
+        with damage_is_data_error(path, AGAIN):
             results = json.loads(path.read_text(encoding="utf-8"))
-            saved, finished, sha256 = results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, results["finished"], results["dataset"]["sha256"]
-        require_same(saved | {"data_sha256": sha256}, asdict(recipe) | {"data_sha256": data_of(recipe).sha256()}, folder)
-        if finished:
+            saved, finished, of_data = results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, results["finished"], results["dataset"]["sha256"]
+        require_same(saved | {"data_sha256": of_data}, asdict(recipe) | {"data_sha256": data_of(recipe).sha256()}, folder)
+        if finished and is_whole(folder, results):
             return results
-    trainer = {Recipe: train, ReluRecipe: train_relu, spoken.SpokenRecipe: spoken.train}[type(recipe)]
-    return trainer(recipe, folder, resume=bool(checkpoints(folder)))
+    return KINDS[type(recipe)].train(recipe, folder, resume=bool(checkpoints(folder)))
 
 
 def measure(name, function, runs, executor):
@@ -162,12 +180,20 @@ def measure(name, function, runs, executor):
 def remembered(name, function, recipe, folder):
     """function(recipe, network, data) of a finished run, from its folder's NAME.json if that is of the same weights and the same refsnn."""
     path, network = folder / f"{name}.json", trained_network(folder)
-    of = {"refsnn": refsnn.__version__, "weights": hashlib.sha256(b"".join(array.tobytes() for array in parameters(network.layers))).hexdigest()}
+    of = {"refsnn": refsnn.__version__, "weights": sha256(*(array.tobytes() for array in parameters(network.layers)))}
     if path.exists():
-        with damage_is_data_error(path):
+        with damage_is_data_error(path, AGAIN):
             saved = json.loads(path.read_text(encoding="utf-8"))
+            if saved["sha256"] != sha256(json.dumps(saved["measured"]).encode()):
+                raise DataError("its sha256 does not fit what was measured: it is damaged")
             if saved["of"] == of:
                 return saved["measured"]
-    text = json.dumps({"of": of, "measured": function(recipe, network, data_of(recipe))}, indent=1)
-    write_atomically(path, text + "\n")
-    return json.loads(text)["measured"]
+    measured = json.loads(json.dumps(function(recipe, network, data_of(recipe))))
+    kept = {"of": of, "measured": measured, "sha256": sha256(json.dumps(measured).encode())}
+    write_atomically(path, json.dumps(kept, indent=1) + "\n")
+    return measured
+
+
+def sha256(*pieces):
+    """The sha256 over pieces of bytes, as hexadecimal digits."""
+    return hashlib.sha256(b"".join(pieces)).hexdigest()

@@ -1,6 +1,11 @@
-"""Numbers as the tables show them."""
+"""Numbers as the tables and figures show them."""
 
-from refsnn.experiments.sweep import mean_and_spread
+import numpy as np
+
+
+def mean_and_spread(values):
+    """(mean, standard deviation from seed to seed, or None for one seed)."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 def percent(mean, spread=None):

@@ -106,7 +106,7 @@ def test_check_without_scipy_checks_every_hash_and_all_other_answers(tmp_path, c
 def test_a_reader_that_has_seen_enough_is_no_error(verb):
     command = f"{sys.executable} -m refsnn vectors {verb} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], env={"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode in (0, 141) and done.stderr == ""              # 0 where all was written before the reader went away
 
 
 def test_list_names_every_case(capsys):

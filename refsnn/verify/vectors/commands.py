@@ -1,7 +1,5 @@
 """The verbs of `refsnn vectors`: generate, copy, check, list, explain, export. Exit codes: 0, 1 where check finds differences, 2 after an error."""
 
-import os
-import sys
 from pathlib import Path
 
 
@@ -52,23 +50,15 @@ def run_check(chosen):
     again = f"all answers the same, within their bounds{f', but for {len(left)} that were not generated again' if left else ''}"
     result = f"{len(differences)} difference{'s' * (len(differences) > 1)}" if differences else f"all hashes right, {again}"
     left = [f"not generated again, since exact spike times need scipy: {', '.join(left)}"] if left else []
-    print_lines([*differences, *left, f"{len(read_manifest(folder)['cases'])} cases in {chosen.folder or 'refsnn'}: {result}"])
+    print(*differences, *left, f"{len(read_manifest(folder)['cases'])} cases in {chosen.folder or 'refsnn'}: {result}", sep="\n")
     return 1 if differences else 0
-
-
-def print_lines(lines):
-    """Print lines, as far as they are read: `| head` closes its end of the pipe, which is no error."""
-    try:
-        print("\n".join(lines), flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())          # what is left in the buffer is written at exit
 
 
 def run_list(chosen):
     """Print all cases."""
     from refsnn.verify.vectors.collection import read_manifest
     from refsnn.verify.vectors.archive import shipped
-    print_lines(f"{id:31} L{entry['level']}  {entry['status']:4}  {' '.join(entry['flags'])}" for id, entry in read_manifest(shipped())["cases"].items())
+    print("\n".join(f"{id:31} L{entry['level']}  {entry['status']:4}  {' '.join(entry['flags'])}" for id, entry in read_manifest(shipped())["cases"].items()))
     return 0
 
 
@@ -76,7 +66,7 @@ def run_explain(chosen):
     """Print one case for a reader."""
     from refsnn.verify.vectors.export import explanation
     from refsnn.verify.vectors.collection import read_one
-    print_lines(explanation(read_one(chosen.id)))
+    print("\n".join(explanation(read_one(chosen.id))))
     return 0
 
 
@@ -84,5 +74,5 @@ def run_export(chosen):
     """Print one case as a C header."""
     from refsnn.verify.vectors.export import c_header
     from refsnn.verify.vectors.collection import read_one
-    print_lines([c_header(read_one(chosen.id)).removesuffix("\n")])
+    print(c_header(read_one(chosen.id)), end="")
     return 0
