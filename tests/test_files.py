@@ -1,13 +1,24 @@
 """Files are whole or not there, and are not believed beyond what they hold."""
 
 import io
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from refsnn import DataError
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
+
+
+def test_a_file_is_renamed_within_its_folder_once_it_is_on_the_disk(tmp_path, monkeypatch):
+    """From another file system it could not be renamed at all, or not at once."""
+    done, fsync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("on the disk"), fsync(handle)))
+    monkeypatch.setattr(os, "replace", lambda old, new: (done.append((Path(old).parent, Path(old).read_bytes(), Path(new))), rename(old, new)))
+    write_atomically(tmp_path / "some.json", "{}")
+    assert done == ["on the disk", (tmp_path, b"{}", tmp_path / "some.json")]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

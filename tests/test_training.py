@@ -15,14 +15,16 @@ import pytest
 from troublesome import Troublesome
 
 import refsnn
+import refsnn.training as training
 from refsnn import DataError, DtypeError, RangeError
 from refsnn.__main__ import main
 from refsnn.crew import Crew, crew_of
 from refsnn.datasets import load
+from refsnn.events import encode_events
 from refsnn.files import npz_bytes, read_npz
-from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, train
+from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, require_same, train
 from refsnn.spec import parameters
-from refsnn.training import PRESETS, Recipe, Split, Substrate, members, split, start
+from refsnn.training import PRESETS, SHARDS, Recipe, Shard, Split, Substrate, judged, members, split, start
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +291,132 @@ def test_the_results_do_not_depend_on_the_number_of_processes(small, changes, tm
         train(recipe, tmp_path / str(workers), workers=workers)
     assert_same_run(tmp_path / "1", tmp_path / "2")
     assert_same_run(tmp_path / "1", tmp_path / "4")
+
+
+def test_the_parts_of_a_batch_have_noise_and_augmentation_of_their_own_but_drop_the_same_units(small):
+    class Listener:
+        """A substrate that keeps the noise it would have added, and sees nothing."""
+
+        def __init__(self):
+            self.heard = []
+
+        def forward(self, network, x, rng, training=False):
+            self.heard.append(rng.random(4).tolist())
+            hidden, readout = (np.zeros((*x.shape[:2], layer.W.shape[1]), np.float32) for layer in network.layers)
+            return refsnn.Trace(hidden, hidden), refsnn.Trace(readout)
+
+    recipe = replace(small, dropout=0.5)
+    data = split(recipe, load(recipe.data))
+    network, found = start(recipe, data.images, data.labels).network, []
+    for number in range(SHARDS):
+        listener = Listener()
+        shard = Shard(recipe, listener, data, number)
+        for epoch in (0, 1):
+            shard.begin(epoch)
+            found.append(("augmentation", epoch, shard.augmentation.random(4).tolist()))
+            found.append(("dropout", epoch, shard.dropout.random(4).tolist()))
+            shard.step(network, 0)
+            found.append(("noise", epoch, listener.heard[-1]))
+            shard.evaluate(network, epoch)
+            found.append(("evaluation", epoch, listener.heard[-1]))
+    own, shared = ([tuple(draws) for name, _, draws in found if (name == "dropout") == dropped] for dropped in (False, True))
+    assert len(set(own)) == len(own) == 6 * SHARDS and len(set(shared)) == 2 and shared[:2] == shared[2:]
+
+
+def test_every_epoch_takes_each_image_once_in_another_order(small):
+    recipe = replace(small, batch=7)
+    data, orders = split(recipe, load(recipe.data)), []
+    for epoch in (0, 1):
+        shards = [Shard(recipe, None, data, number) for number in range(SHARDS)]
+        for shard in shards:
+            shard.begin(epoch)
+        batches = [np.concatenate(parts) for parts in zip(*(shard.batches for shard in shards), strict=True)]
+        assert [len(batch) for batch in batches] == [7] * 42 + [6]
+        orders.append(np.concatenate(batches).tolist())
+        assert sorted(orders[-1]) == list(range(300)) != orders[-1]
+    assert orders[0] != orders[1]
+
+
+def test_the_gradient_of_a_batch_is_the_mean_over_its_images(small, monkeypatch):
+    """Not that over its parts, of which one may have an image more, or none; nor are the sums of an epoch."""
+    class Part:
+        """A part of two batches, of so many images, with a constant gradient."""
+
+        recipe, data, batches = replace(small, batch=7), Split(*(np.zeros(11) for _ in range(4))), [0, 1]
+
+        def __init__(self, number, counts, value):
+            self.number, self.counts, self.value = number, counts, value
+
+        def begin(self, epoch):
+            assert epoch == 2
+
+        def step(self, network, index):
+            count = self.counts[index]
+            return [np.array([count, count * self.value, count, 3 * count]), *(np.full_like(array, self.value) for array in parameters(network.layers))]
+
+    def noted(network, gradient, adam, rate):
+        seen.append([np.unique(layer.W).tolist() for layer in gradient])
+        return network, adam
+
+    monkeypatch.setattr(training, "update", noted)
+    progress, seen = start(small, np.zeros((1, 16, 16), np.uint8), np.array([9])), []
+    parts = [Part(0, [4, 4], 1.0), Part(1, [3, 0], 8.0)]
+    _, _, means = training.Member(parts).train_epoch(lambda parts: parts, progress.network, progress.adam, 2)
+    assert seen[0] == [[pytest.approx(4.0)]] * 2 and seen[1] == [[1.0]] * 2
+    assert means == {"loss": pytest.approx((4 + 24 + 4) / 11), "train_accuracy": 1.0, "train_hidden_spikes": 3.0}
+
+
+def test_the_noise_that_breaks_ties_is_for_training_without_noise_of_its_own(small):
+    data = split(small, load(small.data))
+    network, x = start(small, data.images, data.labels).network, encode_events(data.images[:20], dtype=np.float32)
+    for changes, tied in (({"substrate": "ideal"}, True), ({"variation": "ideal"}, True), ({}, False)):
+        substrate = Substrate(replace(small, **changes), network)
+        plain, training_, again = (substrate.forward(network, x, np.random.default_rng(1), training)[-1].membrane for training in (False, True, False))
+        np.testing.assert_array_equal(plain, again)
+        difference = (training_ - plain).std()
+        assert 0.9e-5 < difference < 1.1e-5 if tied else difference == 0
+
+
+def test_a_decision_is_by_the_maximum_over_time():
+    V = np.zeros((4, 2, 3))
+    V[1, 0, 2], V[3, 0, 1], V[2, 1, 0] = 2.0, 1.0, 0.5
+    S = np.zeros((4, 2, 5))
+    S[1, 0, :3] = 1
+    assert judged((refsnn.Trace(S, S), refsnn.Trace(V)), np.array([2, 1])) == (1, 3.0)
+
+
+def test_images_are_turned_and_moved_to_every_side(small, monkeypatch):
+    def noted(images, degrees, shifts):
+        drawn.append((degrees, shifts))
+        return images
+
+    monkeypatch.setattr(training, "rotate", noted)
+    recipe, drawn = replace(small, rotation=20.0, shift=1.5, batch=300), []
+    data = split(recipe, load(recipe.data))
+    network = start(recipe, data.images, data.labels).network
+    shard = Shard(recipe, Substrate(recipe, network), data, 0)
+    shard.begin(0)
+    shard.step(network, 0)
+    (degrees, shifts), = drawn
+    assert degrees.shape == (150,) and shifts.shape == (150, 2)
+    for draws, high in ((degrees, 20), *((shift, 1.5) for shift in shifts.T)):
+        assert -high <= draws.min() < -0.9 * high and 0.9 * high < draws.max() <= high and abs(draws.mean()) < 0.2 * high
+
+
+def test_weights_and_chip_are_drawn_from_streams_of_their_own(small):
+    """And their numbers stay, or a seed would mean another network."""
+    network = start(small, np.zeros((1, 16, 16), np.uint8), np.array([9])).network
+    expected = refsnn.Network.initialise(np.random.default_rng([0, 0, 0, 0]), (256, 40, 10), dtype=np.float32)
+    np.testing.assert_array_equal(network.layers[0].W, expected.layers[0].W)
+    chip = refsnn.Chip.sample(np.random.default_rng([0, 1, 0, 0]), network, refsnn.Variation.calibrated())
+    np.testing.assert_array_equal(Substrate(small, network).chip.pattern[0].tau_mem, chip.pattern[0].tau_mem)
+
+
+def test_a_setting_that_only_one_of_two_recipes_has_is_a_difference():
+    for saved, now in (({"rate": 1, "old": 2}, {"rate": 1}), ({"rate": 1}, {"rate": 1, "new": 2})):
+        with pytest.raises(RangeError, match="old 2, not None|new None, not 2"):
+            require_same(saved, now, "folder")
+    require_same({"rate": 1}, {"rate": 1}, "folder")
 
 
 def test_a_crew_exchanges_arrays_and_passes_failures_on():
