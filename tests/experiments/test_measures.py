@@ -1,4 +1,4 @@
-"""What is measured of finished networks: early decisions, silenced units, chips made worse; and which runs the other experiments make."""
+"""What is measured of finished networks: early decisions, silenced units, chips made worse; which runs the other experiments make, and what they report."""
 
 from dataclasses import replace
 
@@ -9,8 +9,9 @@ from refsnn import RangeError, Variation
 from refsnn.chip import PartedChip
 from refsnn.datasets import load
 from refsnn.events import encode_events
-from refsnn.experiments import deeper, latency, robustness, selfcalibration, sparsity, table1
+from refsnn.experiments import ablation, deeper, latency, robustness, selfcalibration, sparsity, table1
 from refsnn.experiments.evaluation import accuracy, recordings
+from refsnn.experiments.sweep import Runs
 from refsnn.relu import ReluRecipe
 from refsnn.spec import Network, Objective, encode, forward, scores
 from refsnn.training import Recipe, Split, Substrate
@@ -173,3 +174,44 @@ def test_the_larger_networks_run_in_parts():
 def test_parts_are_for_a_chip_without_calibration(changes):
     with pytest.raises(RangeError, match="parts"):
         Recipe(parts=True, **changes)
+
+
+def done(accuracies, spikes=(20.0, 22.0), **further):
+    """Runs of two seeds that came to these."""
+    results = tuple({"accuracy": accuracy, "hidden_spikes": count, "history": [{"train_accuracy": 0.1}, {"train_accuracy": accuracy + 0.01}],
+                     "dataset": {"name": "mnist"}, **further} for accuracy, count in zip(accuracies, spikes))
+    return Runs((), results, ())
+
+
+def test_a_table_beside_the_papers_has_means_and_sample_standard_deviations_of_the_last_epoch():
+    rows, further = table1.report({"chip": done((0.96, 0.98)), "other": done((0.5, 0.5))}, None)
+    assert rows[1] == ("chip", "98.00 +- 1.41", "97.00 +- 1.41", "21.0", "100.0", "97.2") and rows[2] == ("other", "51.00 +- 0.00", "50.00 +- 0.00", "21.0", "-", "-")
+    assert further["paper"]["software"] == (100.0, 97.5)
+
+
+def test_the_price_of_an_imperfection_is_what_it_changes_from_the_chip_without_any():
+    rows, _ = ablation.report({"chip without imperfections": done((0.95, 0.95)), "leaks alone": done((0.93, 0.94))}, None)
+    assert [row[3] for row in rows[1:]] == ["+0.00", "-1.50"] and rows[2][:3] == ("leaks alone", "93.50 +- 0.71", "21.0")
+
+
+def test_errors_in_the_loop_are_relative_to_those_of_the_calibrated_chip():
+    base = Recipe()
+    runs = {label: done((0.94, 0.94)) for label in selfcalibration.chips(base)} | {"calibrated": done((0.95, 0.97))}
+    loaded = {label: 0.5 for label in selfcalibration.chips(base)}
+    runs["software"] = replace(done((0.98, 0.98)), measured=(loaded, loaded | {"calibrated": 0.7}))
+    rows, further = selfcalibration.report(runs, base)
+    found = {row[0]: row[1:] for row in rows}
+    assert found["none: software"] == ("98.00 +- 0.00", "-", "-") and found["calibrated"] == ("96.00 +- 1.41", "1.00", "60.00 +- 14.14")
+    assert found["all, sigma_d = 30 %"] == ("94.00 +- 0.00", "1.50", "50.00 +- 0.00") and further["sigmas"] == [0.0, 0.1, 0.3, 0.5]
+
+
+def test_sparsity_reports_spikes_and_accuracy_of_every_strength():
+    rows, _ = sparsity.report({"spike-aware, rho_b = 1": done((0.97, 0.99), (12.0, 14.0))}, None)
+    assert rows[1] == ("spike-aware, rho_b = 1", "13.0 +- 1.4", "98.00 +- 1.41")
+
+
+def test_the_size_and_the_time_of_a_deeper_network_are_its_own(monkeypatch):
+    network = Network.initialise(np.random.default_rng(0), (256, 123, 123, 10), dtype=np.float32)
+    monkeypatch.setattr(Runs, "networks", lambda self: [network])
+    rows, _ = deeper.report({"two": done((0.97, 0.97), chip={"inference_seconds_per_image": 2.36e-5, "runs": 2})}, None)
+    assert rows[1] == ("two", "97.00 +- 0.00", "21.0", "47,847", "2", "23.6")
