@@ -46,6 +46,8 @@ HELP = {
 def main(arguments=None):
     """Run the command line and return the exit code: 0, 1 where an implementation does not conform, 2 after an error, 130 after Ctrl-C,
     141 where nobody reads the output any more."""
+    if sys.stdout is None:                                               # closed by whoever started this process
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")
     chosen = parser().parse_args(arguments)
     try:
         code = chosen.command(chosen)

@@ -81,8 +81,14 @@ def carry_out(task, recipe, folder, resume, report):
         if resume:
             saved, progress = newest_checkpoint(folder, report, progress.network)
             require_same(saved, asdict(recipe) | {"data_sha256": task.data.sha256()}, folder)
+            try:
+                recorded(folder)
+            except DataError as error:
+                report.note(f"{error}; it is written anew")
         elif checkpoints(folder):
             raise DataError(f"{folder} holds a run already; --resume continues it, another --out starts afresh")
+        elif recorded(folder):
+            raise DataError(f"{folder} holds the results of a run, without its checkpoints; another --out starts afresh")
         report.start(recipe, folder)
         write_results(folder, results_of(recipe, task, progress))
         while len(progress.history) < recipe.epochs:
@@ -173,6 +179,15 @@ def results_of(recipe, task, progress):
         "history": list(progress.history),
         "timing": {"seconds": round(sum(progress.seconds), 3), "epoch_seconds": list(progress.seconds)},
     }
+
+
+def recorded(folder):
+    """The history that a folder's results.json holds, empty where there is none. Raises DataError."""
+    path = folder / "results.json"
+    if not path.exists():
+        return []
+    with damage_is_data_error(path):
+        return list(json.loads(path.read_text(encoding="utf-8"))["history"])
 
 
 def newest_evaluation(history):
@@ -278,7 +293,7 @@ def newest_checkpoint(folder, report, like=None):
         except DataError as error:
             reason = str(error)
             report.note(f"{error}; trying the one before it")
-    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from")
+    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from; without --resume it starts afresh")
 
 
 def is_whole(folder, results):

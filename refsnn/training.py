@@ -84,7 +84,7 @@ class Recipe:
             self.normalise(name, check_number(name, getattr(self, name), low=0, high=high))
         self.normalise("sample_offset", check_number("sample_offset", self.sample_offset, low=0, high=1))
         self.normalise("spike_shift", check_number("spike_shift", self.spike_shift, low=-1, high=1))
-        self.normalise("slope", check_number("slope", self.slope, low=0, high=1e6, strict=True))
+        self.normalise("slope", check_number("slope", self.slope, low=1e-6, high=1e6))
         self.surrogate  # checks spike_aware
 
     def normalise(self, name, value):

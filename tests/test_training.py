@@ -171,6 +171,41 @@ def test_results_hold_settings_accuracy_spikes_and_the_chips_cost(small, tmp_pat
     assert len(results["timing"]["epoch_seconds"]) == 3
 
 
+@pytest.mark.parametrize("text", ["[", "null", "{}", '{"history": 3}'])
+def test_a_damaged_results_file_is_named_when_its_run_goes_on_and_not_written_over_without(text, small, tmp_path, capsys):
+    train(small, tmp_path)
+    whole, path = without_timing(tmp_path), tmp_path / "results.json"
+    path.write_text(text)
+    assert main(["train", "--resume", "--out", str(tmp_path)]) == 0
+    assert "results.json: " in (said := capsys.readouterr().err) and "written anew" in said and without_timing(tmp_path) == whole
+    for checkpoint in checkpoints(tmp_path):
+        checkpoint.unlink()
+    with pytest.raises(DataError, match="without its checkpoints"):
+        train(small, tmp_path)
+    path.write_text(text)
+    with pytest.raises(DataError, match="results.json"):
+        train(small, tmp_path)
+    assert path.read_text() == text
+
+
+def test_no_file_of_a_run_is_opened_under_its_own_name_to_be_written(small, tmp_path):
+    """Each is renamed when it is whole."""
+    opened = []
+    sys.addaudithook(lambda event, args: opened.append((str(args[0]), args[2])) if event == "open" and listening else None)
+    listening = True
+    train(small, tmp_path)
+    listening = False
+    written = [name for name, flags in opened if name.startswith(str(tmp_path)) and flags & (os.O_WRONLY | os.O_RDWR)]
+    assert len(written) >= 7 and not [name for name in written if name.endswith((".json", ".npz"))]
+
+
+def test_training_without_standard_output_is_training(few_images, tmp_path):
+    arguments = [sys.executable, "-m", "refsnn", "train", "--data", few_images, "--epochs", "1", "--hidden", "20", "--out", str(tmp_path / "run")]
+    code = "import os, subprocess, sys; os.close(1); os.execv(sys.argv[1], sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"") and json.loads((tmp_path / "run" / "results.json").read_text())["finished"]
+
+
 def test_two_runs_cannot_share_a_folder(small, tmp_path):
     with claimed(tmp_path / "run"), pytest.raises(DataError, match="in use by another run"):
         train(small, tmp_path / "run")
@@ -399,8 +434,25 @@ def test_images_are_turned_and_moved_to_every_side(small, monkeypatch):
     shard.step(network, 0)
     (degrees, shifts), = drawn
     assert degrees.shape == (150,) and shifts.shape == (150, 2)
+    assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.3
     for draws, high in ((degrees, 20), *((shift, 1.5) for shift in shifts.T)):
         assert -high <= draws.min() < -0.9 * high and 0.9 * high < draws.max() <= high and abs(draws.mean()) < 0.2 * high
+
+
+def test_dropped_units_get_no_gradient_from_the_losses_of_spikes(small):
+    """Nor do they pass any on: the gradient is that of the network that ran."""
+    recipe = replace(small, dropout=0.5, batch=300, burst=0.0)
+    data = split(recipe, load(recipe.data))
+    network = start(recipe, data.images, data.labels).network
+    network = network.with_parameters([8 * network.layers[0].W, network.layers[1].W])
+    shard = Shard(recipe, Substrate(recipe, network), data, 0)
+    shard.begin(0)
+    _, _, dW_readout = shard.step(network, 0)
+    kept = recipe.generator("dropout", 0).random(40) >= 0.5
+    changed = np.abs(dW_readout).max(axis=1) > 0
+    assert 10 < kept.sum() < 30 and not changed[~kept].any() and changed[kept].mean() > 0.5
+    _, dW, _ = shard_gradient = shard.step(network.with_parameters([network.layers[0].W, np.ones_like(network.layers[1].W)]), 0)
+    assert len(shard_gradient) == 3 and (np.abs(dW).max(axis=0) > 0).sum() <= 30
 
 
 def test_weights_and_chip_are_drawn_from_streams_of_their_own(small):

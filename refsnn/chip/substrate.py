@@ -37,7 +37,7 @@ class Chip:
     spike_shift: float = 0.0
 
     def __post_init__(self):
-        check_count("substeps", self.substeps)
+        check_count("substeps", self.substeps, high=10_000)
         check_type("variation", self.variation, Variation)
         check_number("refractory", self.refractory, low=0)
         check_number("sample_offset", self.sample_offset, low=0, high=1)
@@ -146,6 +146,7 @@ class Chip:
             gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
         if not np.isfinite(gains).all():
             raise RangeError(f"a time constant is too small for dt = {neuron.dt} s: no charge of a spike, in {layer.W.dtype}, gives its membrane")
+        gains = gains * pattern.alive.astype(layer.W.dtype)                                                # nothing reaches the membrane of a dead neuron
         rows = split_rows(load_weights(correction * layer.W, layer.spiking, levels), pattern.synapse_exc, pattern.synapse_inh)
         recurrent = None
         if layer.R is not None:
@@ -161,7 +162,7 @@ class Chip:
                         reset=pattern.reset,
                         refractory=self.refractory * pattern.refractory,
                         sample_time=(pattern.sample_time + self.sample_offset) * neuron.dt,
-                        weights=rows * (gains * pattern.alive.astype(layer.W.dtype)),
+                        weights=rows * gains,
                         recurrent=recurrent)
 
     def noise(self, network, x, rng):

@@ -39,6 +39,7 @@ import numpy as np
 from refsnn.errors import RangeError, check_count, check_number, describe
 
 LARGEST = 1e3          # of any strength, in its unit: what is above means nothing, and would overflow
+SMALLEST_STEP = 1e-6       # of a converter that is not left out
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
 
@@ -78,6 +79,8 @@ class Variation:
             share = field.name in ("dead_neurons", "dead_synapses", "lost_events", "sample_time")
             if field.name != "weight_levels":
                 check_number(field.name, getattr(self, field.name), low=0, high=1 if share else LARGEST)
+        if 0 < self.converter_lsb < SMALLEST_STEP:
+            raise RangeError(f"converter_lsb is {self.converter_lsb}; it must be 0, for no converter, or at least {SMALLEST_STEP} of the threshold")
 
     @classmethod
     def ideal(cls) -> "Variation":

@@ -140,7 +140,7 @@ def rotate(images: np.ndarray, degrees: np.ndarray, shifts: np.ndarray | None = 
     x = x - (W - 1) / 2 - shifts[:, 1, None, None]                               # (B, H, W)
     source_x = np.cos(angle) * x - np.sin(angle) * y + (W - 1) / 2               # (B, H, W)
     source_y = np.sin(angle) * x + np.cos(angle) * y + (H - 1) / 2               # (B, H, W)
-    column, row = np.rint(source_x).astype(int), np.rint(source_y).astype(int)
+    column, row = np.rint(source_x.clip(-1, W)).astype(int), np.rint(source_y.clip(-1, H)).astype(int)
     inside = (column >= 0) & (column < W) & (row >= 0) & (row < H)
     turned = images[np.arange(B)[:, None, None], row.clip(0, H - 1), column.clip(0, W - 1)]
     return np.where(inside, turned, np.uint8(0))

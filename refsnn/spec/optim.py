@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.errors import DtypeError, ShapeError, check_number, check_type, describe
+from refsnn.errors import DtypeError, ShapeError, check_count, check_number, check_type, describe
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.network import Layer, Network, parameters
 
@@ -79,7 +79,9 @@ def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[N
     if not isinstance(gradient, (tuple, list)) or not all(isinstance(entry, (LayerGradient, Layer)) for entry in gradient):
         raise DtypeError(f"gradient is {describe(gradient)}; it must be one LayerGradient a layer")
     shapes = [[array.shape for array in parameters(items)] for items in (network.layers, gradient)]
-    if not shapes[0] == shapes[1] == [array.shape for array in state.first]:
+    check_count("state.step", state.step, low=0)
+    remembered = [[np.shape(array) for array in means] for means in (state.first, state.second)]
+    if not shapes[0] == shapes[1] == remembered[0] == remembered[1]:
         raise ShapeError(f"the gradient's arrays have shapes {shapes[1]}, the network's {shapes[0]}; network, gradient and state must be of one network")
     arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)
     return clip_weights(network.with_parameters(arrays)), state

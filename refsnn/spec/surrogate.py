@@ -59,14 +59,14 @@ class Surrogate:
     """Which surrogate the backward pass uses: SuperSpike with a slope, at the recorded sample or spike-aware. SPEC E5.
 
     slope = 50, spike_aware = False is the published rule. With spike_aware = True the derivative is taken at the threshold
-    (height 1) wherever a spike was recorded: see crossing_membrane.
+    (height 1) wherever a spike was recorded: see crossing_membrane. slope: from 1e-6 to 1e6. Raises DtypeError, RangeError.
     """
 
     slope: float = 50.0
     spike_aware: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "slope", check_number("slope", self.slope, low=0, strict=True))
+        object.__setattr__(self, "slope", check_number("slope", self.slope, low=1e-6, high=1e6))
         if not isinstance(self.spike_aware, bool):
             raise DtypeError(f"spike_aware is {describe(self.spike_aware)}; it must be True or False")
 

@@ -154,6 +154,28 @@ def test_dead_neurons_are_silent_and_at_rest():
     assert 5 < dead.sum() < 25 and not hidden.spikes[:, :, dead].any() and not hidden.membrane[:, :, dead].any()
 
 
+def test_recurrence_does_not_reach_dead_neurons_either():
+    rng = np.random.default_rng(0)
+    network = Network.initialise(rng, (8, 30, 3), recurrent=True)
+    (W, R, readout) = parameters(network.layers)
+    network = network.with_parameters([np.full_like(W, 0.5), np.full_like(R, 0.2), readout])
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), dead_neurons=0.4))
+    x = np.zeros((20, 4, 8))
+    x[1:6] = 1
+    hidden, _ = chip.forward(network, x, rng)
+    dead = ~chip.pattern[0].alive
+    assert 3 < dead.sum() < 25 and hidden.spikes[:, :, ~dead].any() and not hidden.spikes[:, :, dead].any() and not hidden.membrane[:, :, dead].any()
+
+
+def test_every_parameter_of_a_neuron_drifts_by_draws_of_its_own_with_their_sign():
+    network, x, rng = busy(sizes=(5, 240, 4))
+    chip = Chip.sample(rng, network, replace(Variation.ideal(), drift=0.02))
+    moved, draws = chip.drifted(np.random.default_rng(5)).pattern[0], np.random.default_rng(5)
+    for name in ("tau_mem", "tau_exc", "tau_inh", "threshold", "gain_exc", "gain_inh", "refractory", "leak", "reset"):
+        before, z = getattr(chip.pattern[0], name), 0.02 * draws.standard_normal(240)
+        np.testing.assert_allclose(getattr(moved, name), before + z if name in ("leak", "reset") else before * (1 + z), rtol=1e-12, atol=1e-15)
+
+
 def test_membrane_noise_gives_a_resting_membrane_the_configured_spread():
     network, x, rng = busy(sizes=(20, 240, 4))
     chip = Chip.sample(rng, network, replace(Variation.ideal(), membrane_noise=0.05))
@@ -339,3 +361,13 @@ def test_bad_input_is_named(act, error, message):
     network, x, rng = busy()
     with pytest.raises(error, match=message):
         act(network, x, rng)
+
+
+def test_grids_and_converters_that_are_too_fine_are_refused():
+    network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
+    with pytest.raises(RangeError, match="substeps"):
+        Chip.sample(np.random.default_rng(0), network, substeps=10_001)
+    for step in (1e-320, 9e-7):
+        with pytest.raises(RangeError, match="converter_lsb"):
+            Variation(converter_lsb=step)
+    assert Variation(converter_lsb=1e-6).converter_lsb == 1e-6 and Variation(converter_lsb=0.0).converter_lsb == 0

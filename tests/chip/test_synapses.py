@@ -31,3 +31,8 @@ def test_the_readout_scale_is_at_most_250():
 
 def test_the_largest_weight_of_six_bits_is_63():
     assert load_weights(np.ones((1, 1)), True, synapses.LEVELS).tolist() == [[63 / 240]]
+
+
+def test_the_largest_readout_scale_is_itself_where_both_are_equal():
+    """levels / 0.936 is 249.99999999999997."""
+    assert weight_scale(np.array([[0.936]]), False, 234) == 250

@@ -144,3 +144,11 @@ def test_images_turn_by_their_own_angles():
 def test_bad_input_is_named(function, arguments, error, message):
     with pytest.raises(error, match=message):
         function(*arguments)
+
+
+@pytest.mark.parametrize("far", [1e19, -1e19, 1e300])
+def test_an_image_that_is_moved_out_of_sight_is_black(far):
+    images = np.full((1, 5, 5), 9, np.uint8)
+    with np.errstate(all="raise"):
+        for shift in ([far, 0.0], [0.0, far], [far, far]):
+            assert not rotate(images, np.array([30.0]), np.array([shift])).any()

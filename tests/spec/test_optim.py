@@ -1,6 +1,7 @@
 """Adam against plain Python, the clip, and the schedules."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,3 +76,14 @@ def test_gradient_and_state_must_be_those_of_the_network():
     for gradient, state in ((other.layers, state), (network.layers, others), (other.layers, others)):
         with pytest.raises(ShapeError, match="of one network"):
             update(network, gradient, state, 1e-3)
+
+
+@pytest.mark.parametrize("change", [{"second": ()}, {"first": ("a", "b")}, {"second": (np.zeros(3), np.zeros(3))}])
+def test_a_state_of_another_network_is_refused(change):
+    network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
+    state = adam_start(parameters(network.layers))
+    with pytest.raises(ShapeError, match="of one network"):
+        update(network, network.layers, replace(state, **change), 1e-3)
+    for step in (1.5, "a", -1, True):
+        with pytest.raises((DtypeError, RangeError), match="state.step"):
+            update(network, network.layers, replace(state, step=step), 1e-3)

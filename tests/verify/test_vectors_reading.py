@@ -207,11 +207,15 @@ def test_a_huge_file_is_not_read(vectors):
         read(vectors)
 
 
-@pytest.mark.parametrize("text", ['{"a": NaN}', "[]", "{", "[" * 100_000, '{"a": "\udcff"}'.encode("utf-8", "surrogateescape")])
+@pytest.mark.parametrize("text", ['{"a": NaN}', "[]", "{", "[" * 100_000, '{"a": "\udcff"}'.encode("utf-8", "surrogateescape"),
+                                  '{"cases": {"\\ud800": {}}}'])
 def test_what_is_no_json_object_is_named(vectors, text):
-    (vectors / "forward-010" / "case.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for path in (vectors / "forward-010" / "case.json", vectors / "manifest.json"):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DataError, match="case.json"):
         read_case(vectors / "forward-010")
+    with pytest.raises(DataError, match="manifest.json"):
+        read_manifest(vectors)
 
 
 @pytest.mark.parametrize("cases", [{"../decay-001": {"sha256": ""}}, {"decay-001": {}}, {"decay-001": None}, []])

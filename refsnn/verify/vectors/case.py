@@ -154,6 +154,7 @@ def read_json(folder, name, hashed=None):
     with damage_is_data_error(Path(folder) / name):
         found = json.loads(content.decode(), parse_constant=no_constant)
         require(isinstance(found, dict), "it holds no JSON object")
+        json_bytes(found)                                                # which a text with half a surrogate pair has not
     return found
 
 
