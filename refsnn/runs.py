@@ -293,7 +293,7 @@ def newest_checkpoint(folder, report, like=None):
         except DataError as error:
             reason = str(error)
             report.note(f"{error}; trying the one before it")
-    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from; without --resume it starts afresh")
+    raise DataError(f"{folder} holds no checkpoint that can be read ({reason}), so there is nothing to go on from")
 
 
 def is_whole(folder, results):

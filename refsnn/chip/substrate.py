@@ -146,7 +146,7 @@ class Chip:
             gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
         if not np.isfinite(gains).all():
             raise RangeError(f"a time constant is too small for dt = {neuron.dt} s: no charge of a spike, in {layer.W.dtype}, gives its membrane")
-        gains = gains * pattern.alive.astype(layer.W.dtype)                                                # nothing reaches the membrane of a dead neuron
+        gains = gains * pattern.alive.astype(layer.W.dtype)                  # nothing reaches the membrane of a dead neuron
         rows = split_rows(load_weights(correction * layer.W, layer.spiking, levels), pattern.synapse_exc, pattern.synapse_inh)
         recurrent = None
         if layer.R is not None:

@@ -27,9 +27,9 @@ def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
     out = clip(floor(A img A^T + 1/2), 0, 255), after `crop` rows and columns are dropped on every side.
 
     images (B, n, n) uint8; returns (B, size, size) uint8. crop = 2 for MNIST, 0 for Fashion-MNIST. No antialiasing: the corner
-    pixels of input and output coincide. What scipy.ndimage.zoom(order=3) gives, bit for bit
-    at the sizes used here; where a value falls half-way between two grey levels, as in tiny images, rounding may differ. Raises ShapeError, DtypeError,
-    RangeError.
+    pixels of input and output coincide. What scipy.ndimage.zoom(order=3) gives, bit for bit at the sizes
+    used here; where a value falls half-way between two grey levels, as in tiny images, rounding may differ. Raises ShapeError,
+    DtypeError, RangeError.
 
     >>> downscale(np.full((1, 28, 28), 7, np.uint8))[0, 0, :3]
     array([7, 7, 7], dtype=uint8)
