@@ -2,7 +2,8 @@
 
     python data_scripts/mutation.py --work DIR [--only refsnn/spec/bptt.py ..] [--workers 2] [--seconds 20]
 
-A mutant is the source with one change (CHANGES): an operator of comparison, arithmetic or logic, a number, a sign, a condition, a statement taken away.
+A mutant is the source with one change (CHANGES): an operator of comparison, arithmetic or logic, a number, a sign, a condition, or a statement taken away (a raise, a
+break, a call, an assignment to a part of an array). What cannot even be executed counts as killed at import.
 Texts and decorators are left alone. Nothing is written into the checkout: pytest collects the tests once, a first run notes which test calls which function, and
 then every mutant has a forked process of its own, in which the functions get their code from the changed source, and the numbers of modules and classes
 their values. The tests that call the changed function run, those of its own file and room and the quick ones first, until one fails; so "killed" says by which.
@@ -33,8 +34,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data_scripts" / "results" / "mutation.json"
 EQUIVALENT = ROOT / "data_scripts" / "mutation_equivalent.json"
-TARGETS = ("refsnn/spec", "refsnn/chip", "refsnn/fast.py")
-ROOMS = {"refsnn/spec": ("tests/spec", "tests/verify/test_check.py"), "refsnn/chip": ("tests/chip",), "refsnn/fast.py": ("tests/test_fast.py",)}
+TARGETS = ("refsnn/spec", "refsnn/chip", "refsnn/fast.py", "refsnn/events.py")
+ROOMS = {"refsnn/spec": ("tests/spec", "tests/verify/test_check.py"), "refsnn/chip": ("tests/chip",), "refsnn/fast.py": ("tests/test_fast.py",),
+         "refsnn/events.py": ("tests/test_fast.py",)}
 # of the default suite, those that are quick and about the targets; what others would kill beside counts as survived
 TESTS = ("tests/spec", "tests/chip", "tests/edges", "tests/test_fast.py", "tests/fuzz", "tests/test_doctests.py", "tests/test_equations.py", "tests/verify/test_check.py",
          "tests/verify/test_vectors.py", "tests/verify/test_exact.py", "tests/test_training.py", "tests/exercises/test_derivation.py")

@@ -48,17 +48,31 @@ def main(arguments=None):
     141 where nobody reads the output any more."""
     if sys.stdout is None:                                               # closed by whoever started this process
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
-    chosen = parser().parse_args(arguments)
+    try:
+        return run(parser().parse_args(arguments))
+    except BrokenPipeError:                                              # whoever read the output has gone, as `head` does: nobody is left to be told
+        leave_output()
+        return 141                                                       # as a shell says of a program that SIGPIPE has ended
+    except (RefsnnError, OSError, MemoryError) as error:
+        leave_output()
+        print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+def leave_output():
+    """Write what has been printed; what cannot be written, on a full disk for one, is not tried again at the exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run(chosen):
+    """Run the verb that the arguments have chosen, and return the exit code."""
     try:
         code = chosen.command(chosen)
         sys.stdout.flush()
         return code
-    except BrokenPipeError:                                              # whoever read the output has gone, as `head` does: nobody is left to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())   # for what is flushed at the exit
-        return 141                                                       # as a shell says of a program that SIGPIPE has ended
-    except (RefsnnError, OSError, MemoryError) as error:
-        print(f"refsnn: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print(f"\nrefsnn: stopped; {chosen.go_on}", file=sys.stderr)
         return 130
@@ -70,6 +84,11 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message):
         """Say what is wrong with the arguments, and exit with 2."""
         self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
+
+    def exit(self, status=0, message=None):
+        """Leave, with all that was printed: --help that nobody could read is an error."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
 
 def parser():

@@ -50,8 +50,8 @@ def check_result(loss, arrays):
 
 def check_array(name, array, ndim):
     """Raise unless `array` is an ndarray with `ndim` axes, none of them empty."""
-    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
-        raise DtypeError(f"{name} is {describe(array)}; it must be a numpy array")
+    if not isinstance(array, np.ndarray) or isinstance(array, (np.ma.MaskedArray, np.matrix)):
+        raise DtypeError(f"{name} is {describe(array)}; it must be a numpy array, neither masked nor a matrix")
     if array.ndim != ndim:
         raise ShapeError(f"{name} has shape {array.shape}; it must have {ndim} axes")
     if array.size == 0:
@@ -102,7 +102,7 @@ def check_number(name, value, low=-np.inf, high=np.inf, strict=False):
     if not np.isfinite(value) or value < low or value > high or (strict and value == low):
         bound = f"{'above' if strict else 'at least'} {low:g}" + (f" and at most {high:g}" if np.isfinite(high) else "")
         raise RangeError(f"{name} is {value}; it must be " + (bound if np.isfinite(low) else "finite"))
-    return value
+    return value + 0.0                                                   # -0.0 is 0.0
 
 
 def check_count(name, value, low=1, high=2**53):

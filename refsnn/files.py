@@ -1,7 +1,7 @@
 """Files: written whole or not at all, and read without believing their headers.
 
 Writing goes to a temporary name in the same folder, which is then renamed. Reading never unpickles, and memory follows the
-bytes that are in a file once it is unpacked, not the size that a header claims, and an array of more than 2 GiB is refused. Pipes and
+bytes that are in a file once it is unpacked, not the size that a header claims, and more than 2 GiB in one file are refused. Pipes and
 devices, which might never end, are not read.
 """
 
@@ -26,7 +26,7 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               OverflowError, MemoryError,
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
-LARGEST = 1 << 31          # bytes of one array: the images of MNIST have 47 million
+LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
 
 
 def write_atomically(path, content):
@@ -80,7 +80,11 @@ def read_npz(file, names=None):
         missing = set(names or ()) - set(present)
         if missing:
             raise DataError(f"there is no {min(missing)}.npy; it must hold {', '.join(names)}")
-        return {name: read_npy(archive, name) for name in names or present}
+        wanted = names or present
+        total = sum(archive.getinfo(name + ".npy").file_size for name in wanted)
+        if total > LARGEST:
+            raise DataError(f"its arrays claim {total:,} bytes; at most {LARGEST:,} are read, for a small archive can unpack to any size")
+        return {name: read_npy(archive, name) for name in wanted}
 
 
 def read_npy(archive, name):
@@ -95,7 +99,9 @@ def read_npy(archive, name):
         if dtype.kind not in "iuf":
             raise DtypeError(f"{name} has dtype {dtype}; it must hold integers or floats")
         count = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or member.tell() + count != info.file_size:
+        if min(shape, default=0) < 0:
+            raise ShapeError(f"{name} claims the shape {shape}; no axis can be negative")
+        if member.tell() + count != info.file_size:
             raise ShapeError(f"{name} claims {count} bytes, shape {shape}, but {info.file_size - member.tell()} follow its header")
         content = read_exactly(member, count)
     return np.ndarray(shape, dtype, content, order="F" if is_fortran else "C")

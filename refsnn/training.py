@@ -136,9 +136,13 @@ def split(recipe, dataset):
     if recipe.holdout >= n:
         raise RangeError(f"holdout is {recipe.holdout} but there are only {n} training images")
     images, labels, kept = dataset.train_images, dataset.train_labels, n - recipe.holdout
+    data = Split(images, labels, dataset.test_images, dataset.test_labels)
     if recipe.holdout:
-        return Split(images[:kept], labels[:kept], images[kept:], labels[kept:])
-    return Split(images, labels, dataset.test_images, dataset.test_labels)
+        data = Split(images[:kept], labels[:kept], images[kept:], labels[kept:])
+    largest, evaluated = data.labels.max(), data.evaluation_labels.max()
+    if evaluated > largest:
+        raise RangeError(f"there is an image of class {evaluated} to be evaluated, and none above class {largest} to train on: no neuron would stand for it")
+    return data
 
 
 @dataclass(frozen=True, eq=False)

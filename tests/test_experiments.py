@@ -177,6 +177,14 @@ def test_a_reader_that_goes_away_is_no_traceback(arguments, buffered, base, tmp_
         assert process.stderr.read() == b"" and process.wait() == 141
 
 
+@pytest.mark.parametrize("arguments", [["doctor"], ["train", "--help"]])
+def test_a_full_disk_is_one_line_and_no_traceback(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "refsnn", *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
+                              env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"})
+    assert done.returncode == 2 and done.stderr == "refsnn: OSError: [Errno 28] No space left on device\n"
+
+
 @pytest.mark.parametrize(("jobs", "seeds", "error"), [
     (lambda base: {"one": base}, [0, 0], RangeError), (lambda base: {"one": base}, [], RangeError), (lambda base: {"one": base}, [0, -1], RangeError),
     (lambda base: {"one": base, "two": replace(base, hidden=(300,))}, [0], ShapeError),

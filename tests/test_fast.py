@@ -219,7 +219,7 @@ def test_decays_that_round_to_one(tau):
     np.testing.assert_array_equal(fast.forward(network, x)[0].spikes, expected)
 
 
-@pytest.mark.parametrize("sizes, B, dtype", [((20, 700, 900, 10), 5, "float64"), ((20, 1000, 1000, 10), 1, "float32")])
+@pytest.mark.parametrize("sizes, B, dtype", [((20, 700, 900, 10), 5, "float64"), ((20, 1000, 1000, 10), 1, "float32"), ((20, 30, 11), 333, "float64")])
 def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype):
     program = f"""
 import hashlib, numpy as np, refsnn
@@ -227,9 +227,9 @@ from refsnn import fast
 rng = np.random.default_rng(0)
 network = refsnn.Network.initialise(rng, {sizes}, dtype=np.{dtype})
 network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(np.{dtype}) for layer in network.layers])
-x = (rng.random((4, {B}, 20)) < 0.3).astype(np.{dtype})
-_, gradient, _ = fast.loss_and_gradient(network, x, rng.integers(0, {sizes[-1]}, {B}))
-print(hashlib.sha256(b"".join(entry.W.tobytes() for entry in gradient)).hexdigest())
+x = (rng.random((20, {B}, 20)) < 0.3).astype(np.{dtype})
+_, gradient, trace = fast.loss_and_gradient(network, x, rng.integers(0, {sizes[-1]}, {B}))
+print(hashlib.sha256(b"".join(array.tobytes() for array in (*[entry.W for entry in gradient], trace[-1].membrane))).hexdigest())
 """
     found = {subprocess.run([sys.executable, "-c", program], env=os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}, capture_output=True, check=True,
                             cwd=Path(refsnn.__file__).parents[1], text=True).stdout for threads in (1, 2, 4)}

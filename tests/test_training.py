@@ -19,7 +19,7 @@ import refsnn.training as training
 from refsnn import DataError, DtypeError, RangeError
 from refsnn.__main__ import main
 from refsnn.crew import Crew, crew_of
-from refsnn.datasets import load
+from refsnn.datasets import Dataset, load
 from refsnn.events import encode_events
 from refsnn.files import npz_bytes, read_npz
 from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, require_same, train
@@ -295,6 +295,16 @@ def test_held_out_images_are_not_trained_on_and_the_test_set_is_not_touched():
     np.testing.assert_array_equal(data.evaluation_images, sample.train_images[8000:])
     with pytest.raises(RangeError, match="holdout"):
         split(Recipe(holdout=10000), sample)
+
+
+def test_a_class_to_be_evaluated_of_which_there_is_no_image_to_train_on_is_refused():
+    images = np.zeros((4, 2, 2), np.uint8)
+    data = Dataset("few", images, np.array([0, 2, 1, 3]), images[:2], np.array([3, 0]))
+    assert split(Recipe(), data).evaluation_labels.tolist() == [3, 0]
+    assert split(Recipe(holdout=2), replace(data, train_labels=np.array([0, 2, 1, 2]))).evaluation_labels.tolist() == [1, 2]
+    for recipe, test_labels in ((Recipe(), np.array([0, 4])), (Recipe(holdout=1), np.array([0, 1]))):
+        with pytest.raises(RangeError, match=f"class {3 if recipe.holdout else 4} to be evaluated, and none above class {2 if recipe.holdout else 3}"):
+            split(recipe, replace(data, test_labels=test_labels))
 
 
 def test_the_published_recipe_is_the_papers():

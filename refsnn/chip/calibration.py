@@ -154,7 +154,7 @@ def firing_share(bench, settings):
 def held_level(bench, settings):
     """The reset potential in theta: (N,). The leak is far above the threshold, so that every neuron fires at once and is then held."""
     far_above = replace(settings, leak=np.full(bench.shape[1], LARGEST))
-    membranes, _ = bench.record(far_above, bench.silence(7), refractory=47 * bench.neuron.dt)
+    membranes, _ = bench.record(far_above, bench.silence(7), refractory=100 * bench.neuron.dt)        # held to the end with a tenth of it, too
     return membranes[2:].mean(axis=(0, 1))
 
 

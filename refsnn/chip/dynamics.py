@@ -139,7 +139,8 @@ class Firing:
     def on(cls, grid, circuits):
         """The firing of these circuits on a grid."""
         levels = ((level - circuits.leak).astype(circuits.weights.dtype) for level in (circuits.threshold, circuits.reset))
-        whole = np.rint(np.minimum(circuits.refractory / grid.h, grid.steps * grid.substeps))          # the end is the end, and an int holds it
+        with np.errstate(over="ignore"):
+            whole = np.rint(np.minimum(circuits.refractory / grid.h, grid.steps * grid.substeps))      # the end is the end, and an int holds it
         return cls(*levels, np.maximum(whole.astype(int), 1))
 
 

@@ -23,6 +23,8 @@ Both agree with walk to rounding, under test; nothing here is needed to understa
     r         release     -        (n,)      grid point at which a refractory time ends
 """
 
+import math
+
 import numpy as np
 
 from refsnn.chip.dynamics import Firing, Spikes, Step, charge, late_sampling
@@ -128,7 +130,7 @@ def grown(grid, circuits, k):
 
 def can_leap(circuits, grid):
     """Whether `grown`, and products of two of it, are numbers of the dtype: so for runs of up to 79 of the shortest tau_m in float32, 638 in float64."""
-    return grid.steps * grid.dt < 0.9 * np.log(np.finfo(circuits.weights.dtype).max) * circuits.tau_mem.min()
+    return grid.steps * grid.dt < 0.9 * math.log(np.finfo(circuits.weights.dtype).max) * float(circuits.tau_mem.min())
 
 
 def line_on_grid(U, I_exc, I_inh, unit, circuits, grid):

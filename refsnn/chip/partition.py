@@ -22,7 +22,7 @@ from refsnn.chip.noise import draw_noise
 from refsnn.chip.settings import Settings
 from refsnn.chip.substrate import Chip
 from refsnn.chip.variation import FixedPattern, Variation, draw_layer
-from refsnn.errors import ShapeError, check_type
+from refsnn.errors import DtypeError, ShapeError, check_type, describe
 from refsnn.events import Events, input_events
 from refsnn.spec.network import Layer, Network
 from refsnn.spec.neuron import NeuronParameters
@@ -35,11 +35,17 @@ ROWS = ("synapse_exc", "synapse_inh")        # (M, N) of a FixedPattern; all its
 class PartedChip:
     """One emulated chip that runs a network in parts. SPEC C1.
 
-    parts: for every layer a tuple of pairs (slice of its neurons, Chip of one layer: the circuits that run them). Made by PartedChip.sample.
+    parts: for every layer a tuple of pairs (slice of its neurons, Chip of one layer: the circuits that run them). Made by PartedChip.sample. Raises DtypeError.
     """
 
     parts: tuple
     variation: Variation
+
+    def __post_init__(self):
+        check_type("variation", self.variation, Variation)
+        of_layers = self.parts if isinstance(self.parts, (list, tuple)) else (None,)
+        if not of_layers or not all(isinstance(layer, (list, tuple)) and layer and all(map(is_part, layer)) for layer in of_layers):
+            raise DtypeError(f"parts is {describe(self.parts)}; it must be, for every layer, a tuple of pairs (slice, Chip)")
 
     @classmethod
     def sample(cls, rng: "np.random.Generator", network: Network, variation: Variation = Variation.calibrated(), substeps: int = 8,
@@ -85,6 +91,11 @@ class PartedChip:
         if drawn != wanted or inputs != network.layers[0].W.shape[0]:
             raise ShapeError(f"this chip was cut in parts for {inputs} inputs and layers (neurons, recurrent) {drawn}; the network has "
                              f"{network.layers[0].W.shape[0]} and {wanted}")
+
+
+def is_part(pair):
+    """Whether something is a pair (slice, Chip)."""
+    return isinstance(pair, (list, tuple)) and len(pair) == 2 and isinstance(pair[0], slice) and isinstance(pair[1], Chip)
 
 
 def joined_of(layer):

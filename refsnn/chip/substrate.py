@@ -39,9 +39,8 @@ class Chip:
     def __post_init__(self):
         check_count("substeps", self.substeps, high=10_000)
         check_type("variation", self.variation, Variation)
-        check_number("refractory", self.refractory, low=0)
-        check_number("sample_offset", self.sample_offset, low=0, high=1)
-        check_number("spike_shift", self.spike_shift, low=-1, high=1)
+        for name, low, high in (("refractory", 0, np.inf), ("sample_offset", 0, 1), ("spike_shift", -1, 1)):
+            object.__setattr__(self, name, check_number(name, getattr(self, name), low, high))
         if self.sample_offset + self.variation.sample_time > 1:
             raise RangeError(f"sample_offset {self.sample_offset} and variation.sample_time {self.variation.sample_time} are more than a dt together")
         for name, entries, kind in (("pattern", self.pattern, FixedPattern), ("settings", self.settings, Settings)):
@@ -140,9 +139,8 @@ class Chip:
     def circuits(self, layer, pattern, weight_scale=SPIKING_SCALE, threshold_noise=None):
         """The layer's analog neurons: nominal parameters, the network's weights, and this chip's pattern at its settings. SPEC C1, C3, C7, C8."""
         neuron, levels, correction = layer.neuron, self.variation.weight_levels, weight_scale / SPIKING_SCALE
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             kappa = 1 / transfer(neuron.dt, neuron.tau_mem, neuron.tau_syn)                                # () or (N,)
-        with np.errstate(over="ignore", invalid="ignore"):
             gains = (kappa * np.stack([pattern.gain_exc, pattern.gain_inh]))[:, None].astype(layer.W.dtype)     # (2, 1, N)
         if not np.isfinite(gains).all():
             raise RangeError(f"a time constant is too small for dt = {neuron.dt} s: no charge of a spike, in {layer.W.dtype}, gives its membrane")

@@ -78,7 +78,7 @@ class Variation:
         for field in fields(self):
             share = field.name in ("dead_neurons", "dead_synapses", "lost_events", "sample_time")
             if field.name != "weight_levels":
-                check_number(field.name, getattr(self, field.name), low=0, high=1 if share else LARGEST)
+                object.__setattr__(self, field.name, check_number(field.name, getattr(self, field.name), low=0, high=1 if share else LARGEST))
         if 0 < self.converter_lsb < SMALLEST_STEP:
             raise RangeError(f"converter_lsb is {self.converter_lsb}; it must be 0, for no converter, or at least {SMALLEST_STEP} of the threshold")
 

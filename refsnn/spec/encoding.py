@@ -16,9 +16,10 @@ authors' training script.
 
 import numpy as np
 
-from refsnn.errors import DtypeError, ShapeError, check_array, check_count, check_float_array, check_float_dtype, check_number
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_array, check_float_dtype, check_number
 
 THRESHOLD_IN = 0.2
+LARGEST_INPUT = 2**31        # elements of a dense x
 
 
 def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
@@ -99,6 +100,8 @@ def encode(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: floa
     array([[0, 1, 7, 0]])
     """
     pixel_bin = pixel_bins(images, steps, dt, tau_in, dtype)                     # (B, M)
+    if steps * pixel_bin.size > LARGEST_INPUT:
+        raise RangeError(f"{steps} steps of {pixel_bin.size} pixels are more than {LARGEST_INPUT:,} elements of x; encode fewer images at once")
     return (pixel_bin == np.arange(steps)[:, None, None]).astype(dtype)          # (T, B, M)
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.errors import check_choice, check_number
+from refsnn.errors import check_choice, check_float_array, check_number, check_type
 
 REDUCTIONS = ("max", "sum")
 
@@ -52,9 +52,13 @@ class Objective:
 def scores(V: np.ndarray, objective) -> np.ndarray:
     """m_k: R_out times the maximum or the sum of V_k over time; V (T, B, K) -> (B, K). The decision is its argmax. SPEC E11, E12.
 
+    Raises ShapeError, DtypeError, RangeError.
+
     >>> scores(np.array([[[0.0, 0.0]], [[0.5, -1.0]]]), Objective()).tolist()
     [[5.0, 0.0]]
     """
+    check_float_array("V", V, 3)
+    check_type("objective", objective, Objective)
     reduced = V.max(axis=0) if objective.reduce == "max" else V.sum(axis=0)      # (B, K)
     return objective.readout_scale * reduced
 

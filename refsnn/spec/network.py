@@ -125,7 +125,9 @@ class Network:
 
 
 def parameters(items) -> list[np.ndarray]:
-    """The arrays W, R of every entry of network.layers, or of a gradient, in one flat list without the missing R."""
+    """The arrays W, R of every entry of network.layers, or of a gradient, in one flat list without the missing R. Raises DtypeError."""
+    if not isinstance(items, (list, tuple)) or not all(hasattr(item, "W") and hasattr(item, "R") for item in items):
+        raise DtypeError(f"items is {describe(items)}; it must be the layers of a network, or a gradient")
     return [array for item in items for array in (item.W, item.R) if array is not None]
 
 

@@ -46,11 +46,11 @@ class NeuronParameters:
     dt: float = 1.7e-6
 
     def __post_init__(self):
-        check_number("dt", self.dt, low=0, strict=True)
+        object.__setattr__(self, "dt", check_number("dt", self.dt, low=0, strict=True))
         for name in ("tau_mem", "tau_syn", "threshold"):
             value = getattr(self, name)
             if not isinstance(value, np.ndarray):
-                check_number(name, value, low=0, strict=True)
+                object.__setattr__(self, name, check_number(name, value, low=0, strict=True))
                 continue
             check_float_array(name, value, 1)
             if value.min() <= 0:
@@ -59,12 +59,12 @@ class NeuronParameters:
     @property
     def alpha(self) -> np.ndarray:
         """exp(-dt/tau_syn): what is left of the current after a step; float64, scalar or (N,)."""
-        return np.exp(-self.dt / np.asarray(self.tau_syn, float))
+        return decay(self.dt, self.tau_syn)
 
     @property
     def beta(self) -> np.ndarray:
         """exp(-dt/tau_mem): what is left of the membrane after a step; float64, scalar or (N,)."""
-        return np.exp(-self.dt / np.asarray(self.tau_mem, float))
+        return decay(self.dt, self.tau_mem)
 
     def constants(self, dtype):
         """(alpha, beta, theta) in `dtype`, so that a float32 network computes in float32 throughout."""
@@ -75,6 +75,12 @@ class NeuronParameters:
         for name in ("tau_mem", "tau_syn", "threshold"):
             if np.shape(getattr(self, name)) not in ((), (N,)):
                 raise ShapeError(f"{name} has shape {np.shape(getattr(self, name))} but the layer has {N} neurons")
+
+
+def decay(dt, tau):
+    """exp(-dt/tau), float64: dt a number, tau a number or (N,), both in seconds."""
+    with np.errstate(over="ignore"):                                             # nothing is left after infinitely many tau
+        return np.exp(-dt / np.asarray(tau, float))
 
 
 def lif_step(I, V, S, drive, alpha, beta, theta):

@@ -14,7 +14,7 @@ import pytest
 import refsnn.chip.calibration as calibration
 from refsnn import Chip, DtypeError, Layer, Network, NeuronParameters, RangeError, ShapeError, Variation
 from refsnn.chip.calibration import Bench, calibrate, check_domain
-from refsnn.chip.settings import CODES, VOLTAGE_STEP
+from refsnn.chip.settings import CODES, VOLTAGE_STEP, Settings
 from refsnn.verify.residuals import ALLOWED, main, residuals
 
 M, N = 24, 200
@@ -126,6 +126,66 @@ def test_the_height_of_a_response_is_a_mean_over_its_top():
     ideal = np.array([[0.0, 0.0, 0.0], [2.0, -1.0, 10.0], [1.9, -0.5, 9.0], [0.0, 0.0, 0.0]])         # the last is at 90 % of its maximum, not above
     np.testing.assert_allclose(calibration.height(ideal, ideal), [1.95, 1.0, 10.0])
     np.testing.assert_allclose(calibration.height(3 - ideal, ideal), [1.05, -4.0, -7.0])
+
+
+def test_a_calibration_measures_at_the_nominal_times_whatever_the_chip_does_later(monkeypatch):
+    stage, _ = bench(replace(WITH_CODES, weight_levels=63))
+    chip, on_bench = replace(stage.chip, sample_offset=0.25, spike_shift=1.0), []
+    monkeypatch.setattr(calibration, "calibrate_layer", lambda bench: on_bench.append(bench.chip) or Settings.nominal(bench.shape[1]))
+    layers = (Layer(np.zeros((M, N)), neuron=NeuronParameters()), Layer(np.zeros((N, 3)), neuron=NeuronParameters(), spiking=False))
+    found = calibrate(chip, Network(layers), np.random.default_rng(0))
+    assert [(own.sample_offset, own.spike_shift) for own in on_bench] == [(0.0, 0.0)] * 2
+    assert (found.sample_offset, found.spike_shift, [len(own.leak) for own in found.settings]) == (0.25, 1.0, [N, 3])
+
+
+def test_a_short_refractory_time_is_as_long_as_the_measurement_of_the_reset():
+    stage, settings = bench(replace(WITH_CODES, reset=0.1))
+    pattern = stage.chip.pattern[0]
+    short = replace(stage, chip=replace(stage.chip, pattern=(replace(pattern, refractory=np.full(N, 0.1)), stage.chip.pattern[1])))
+    np.testing.assert_allclose(calibration.held_level(short, settings), pattern.reset, atol=0.02)
+
+
+def told(stage, monkeypatch, rest, mean):
+    """The relaxation times, in dt, that are found for two neurons whose mean membranes, and whose rest, are as given."""
+    monkeypatch.setattr(Bench, "record", lambda self, settings, x, lsb=0, **changes: (np.array(mean).T[:, None], None))
+    monkeypatch.setattr(calibration, "resting_level", lambda bench, settings: np.array(rest))
+    return calibration.relaxation_time(replace(stage, shape=(M, 2)), Settings.nominal(2)) / stage.neuron.dt
+
+
+def test_the_way_back_from_the_reset_is_fitted_between_three_quarters_and_fifteen_hundredths(monkeypatch):
+    # what is left: 1, of the minimum; 3/4 and 0.15, not used; 1/2 and 1/4 are
+    mean = [-3.0, 5.0, -1.0, -0.75, -0.5, -0.25, -0.15, 0.0]
+    tau = told(bench()[0], monkeypatch, [0.0, 0.0], [[0.0] + mean[1:]] * 2)
+    np.testing.assert_allclose(tau, 1 / np.log(2), rtol=1e-12)
+    # a lower membrane in the first two time steps is not yet the reset, and ends nothing before it
+    tau = told(bench()[0], monkeypatch, [0.0, 0.0], [mean] * 2)
+    np.testing.assert_allclose(tau, 1 / np.log(2), rtol=1e-12)
+
+
+def test_a_neuron_that_does_not_move_has_no_relaxation_time(monkeypatch):
+    # at its minimum, at t = 0, half of the way to a rest below it seems to be left
+    tau = told(bench()[0], monkeypatch, [1.0, 1.0], [[1.5, 1.6, 2.0, 2.0, 2.0], [1.0] * 5])
+    np.testing.assert_allclose(np.nan_to_num(tau), 0, atol=1e-9)
+
+
+def test_half_of_a_low_threshold_is_not_below_the_lowest_code(monkeypatch):
+    stage, settings = bench()
+    asked = []
+    monkeypatch.setattr(Bench, "record", lambda self, settings, x, lsb=0, **changes: asked.append(settings) or (np.ones((len(x), 2, N)), None))
+    calibration.relaxation_time(stage, replace(settings, threshold=np.arange(N)))
+    half = round(0.5 / VOLTAGE_STEP)
+    assert asked[0].threshold.tolist() == [max(code - half, 0) for code in range(N)] and half < N
+
+
+def test_what_works_is_a_gain_above_a_tenth_and_a_threshold_below_three_halves(monkeypatch):
+    stage, settings = bench()
+    gain, threshold = np.ones(N), np.ones(N)
+    gain[:2], threshold[2:4] = (0.1, 0.11), (1.5, 1.49)
+    monkeypatch.setattr(calibration, "measured_threshold", lambda bench, settings: threshold)
+    monkeypatch.setattr(calibration, "response", lambda bench, settings, sign: gain)
+    monkeypatch.setattr(calibration, "height", lambda response, ideal: gain if response is gain else np.ones(N))
+    found = calibration.scaled(stage, at(settings, tau_mem=500), settings)
+    assert found.tau_mem[:5].tolist() == [512, 500, 512, 500, 500]
 
 
 @pytest.mark.parametrize(("inputs", "steps"), [(1, 8), (3, 2), (8, 1), (24, 1)])

@@ -1,5 +1,6 @@
 """The fast forms of a layer's run give what walking the grid gives: membranes, spikes and their grid steps."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_run_may_be_leapt_until_what_grows_in_it_is_no_number_of_the_dtype():
     network = Network((Layer(np.ones((1, 1), np.float32)), Layer(np.ones((1, 1), np.float32), spiking=False)))
     circuits = Chip.sample(np.random.default_rng(0), network, Variation.ideal()).circuits(network.layers[0], draw_layer(
         np.random.default_rng(0), network.layers[0], Variation.ideal()))
-    longest = 0.9 * np.log(np.finfo(np.float32).max) * circuits.tau_mem.min()
+    longest = 0.9 * math.log(np.finfo(np.float32).max) * float(circuits.tau_mem.min())
     assert [can_leap(circuits, Grid(2, 8, dt)) for dt in (longest / 2, np.nextafter(longest / 2, 0))] == [False, True]
 
 

@@ -4,7 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from refsnn.chip.noise import quantiles
+from refsnn.chip.noise import normal, quantiles
 
 
 def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
@@ -14,3 +14,14 @@ def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
     assert np.abs(np.searchsorted(values, [-1.0, 0.0, 1.96]) / 65536 - [0.158655, 0.5, 0.975002]).max() < 2e-5
     tail = [NormalDist().inv_cdf((i + 0.5) / 65536) for i in range(3)]
     np.testing.assert_allclose(values[:2] / values[2], np.array(tail[:2]) / tail[2], rtol=1e-12)
+
+
+def test_every_one_of_the_quantiles_can_be_drawn():
+    class Extreme:
+        """A numpy Generator that draws the least, or the largest, of what it may."""
+
+        def __init__(self, least):
+            self.integers = lambda low, high, size, dtype: np.full(size, low if least else high - 1, dtype)
+
+    values = quantiles(np.dtype(float))
+    assert (normal(Extreme(True), (3, 2), float) == values[0]).all() and (normal(Extreme(False), (3, 2), float) == values[-1]).all()

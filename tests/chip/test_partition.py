@@ -152,5 +152,12 @@ def test_bad_input_is_named(x):
     for arguments, message in (((None, network), "rng"), ((rng, None), "network"), ((rng, network, "calibrated"), "variation")):
         with pytest.raises(DtypeError, match=f"{message} is"):
             PartedChip.sample(*arguments)
+    parted = PartedChip.sample(rng, network)
     with pytest.raises(DtypeError, match="rng is"):
-        PartedChip.sample(rng, network).forward(network, x, 7)
+        parted.forward(network, x, 7)
+    (part, *_), *_ = parted.parts
+    for parts in ((), None, (None,), ((),), ((part, 1),), ((part[:1],),), ((part[::-1],),), ((part,), ((0, part[1]),))):
+        with pytest.raises(DtypeError, match="parts is"):
+            PartedChip(parts, parted.variation)
+    with pytest.raises(DtypeError, match="variation is"):
+        PartedChip(parted.parts, "calibrated")

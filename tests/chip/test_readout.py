@@ -48,6 +48,15 @@ def test_a_spike_that_is_moved_beyond_the_end_is_lost():
     assert binned([15], 0.13) == [0, 0, 0, 0] and binned([12], 1.0) == [0, 0, 0, 0]
 
 
+def test_a_spike_is_lost_that_is_drawn_below_the_share_not_at_it():
+    class Half:
+        random = staticmethod(lambda size: np.full(size, 0.5))
+
+    spikes = Spikes(np.array([1, 6]), np.array([0, 0]))
+    for lost, kept in ((0.5, 2), (0.51, 0)):
+        assert bin_spikes(spikes, GRID, (4, 1, 1), np.dtype(float), 0.0, 0.0, lost, Half).sum() == kept
+
+
 def test_every_sample_and_neuron_has_bins_of_its_own():
     spikes = Spikes(np.array([1, 6, 6]), np.array([5, 0, 2]))                    # flat indices into (2, 3)
     bins = bin_spikes(spikes, GRID, (4, 2, 3), np.dtype(np.float32), 0.0, 0.0, 0.0, None)

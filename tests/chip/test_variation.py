@@ -99,3 +99,23 @@ def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
     network = Network.initialise(np.random.default_rng(0), (2, 5000, 2))
     pattern = draw_pattern(np.random.default_rng(1), network, Variation.decalibrated(0.5))[0]
     assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1
+
+
+class AtTheBorder:
+    """In the place of a numpy Generator: uniform draws are a half, where the shares of these tests lie, normal ones are 0."""
+
+    @staticmethod
+    def random(size):
+        return np.full(size, 0.5)
+
+    @staticmethod
+    def standard_normal(size):
+        return np.zeros(size)
+
+
+def test_what_is_drawn_at_the_share_of_the_dead_lives():
+    network = Network.initialise(np.random.default_rng(0), (3, 4, 2), recurrent=True)
+    pattern = draw_pattern(AtTheBorder, network, replace(Variation.ideal(), dead_neurons=0.5, dead_synapses=0.5))[0]
+    assert pattern.alive.all() and pattern.synapse_exc.all() and pattern.recurrent_inh.all()
+    dead = draw_pattern(AtTheBorder, network, replace(Variation.ideal(), dead_neurons=0.51, dead_synapses=0.51))[0]
+    assert not (dead.alive.any() or dead.synapse_exc.any() or dead.recurrent_inh.any())

@@ -19,7 +19,7 @@ from refsnn import DataError
 from refsnn.datasets import load, read_idx
 from refsnn.exchange.recordings import load_trace
 from refsnn.exercises.checker import check_file
-from refsnn.files import LARGEST
+from refsnn.files import LARGEST, read_npz
 from refsnn.runs import load_checkpoint
 from refsnn.verify.conformance.report import load_failure, read_expected_failures
 from refsnn.verify.vectors import check, read_case
@@ -77,6 +77,19 @@ def test_a_small_archive_that_unpacks_to_more_than_2_gib_costs_no_memory(tmp_pat
         load(path)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
+
+
+def test_arrays_that_are_more_than_2_gib_together_cost_no_memory(tmp_path, monkeypatch):
+    path = tmp_path / "many.npz"
+    arrays = {name: np.zeros(30, np.uint8) for name in ("train_images", "train_labels", "test_images", "test_labels")}
+    np.savez(path, **arrays, other=np.zeros(10_000, np.uint8))
+    monkeypatch.setattr("refsnn.files.LARGEST", 4 * (128 + 30))               # headers have 128 bytes
+    assert read_npz(path, tuple(arrays)).keys() == arrays.keys()                   # what is not asked for does not count
+    with pytest.raises(DataError, match="its arrays claim 10,760 bytes; at most 632 are read"):
+        read_npz(path)
+    monkeypatch.setattr("refsnn.files.LARGEST", 4 * (128 + 30) - 1)
+    with pytest.raises(DataError, match="claim 632 bytes; at most 631"):
+        read_npz(path, tuple(arrays))
 
 
 def test_a_gz_that_claims_more_than_2_gib_costs_no_memory(tmp_path):

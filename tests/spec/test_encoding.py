@@ -8,7 +8,8 @@ from scipy.ndimage import zoom
 
 from refsnn import DtypeError, RangeError, ShapeError, downscale, encode
 from refsnn.datasets import load
-from refsnn.spec.encoding import latency, pixel_bins, rotate
+from refsnn.spec import encoding
+from refsnn.spec.encoding import cubic_b_spline, latency, pixel_bins, rotate
 from refsnn.verify.strategies import generators
 
 
@@ -57,6 +58,13 @@ def test_the_fewest_and_the_most_steps():
         pixel_bins(images, 2**24 + 1, 1.7e-6, 8e-6, np.float64)
 
 
+def test_an_input_larger_than_any_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(encoding, "LARGEST_INPUT", 24)
+    assert encode(np.zeros((2, 2, 2), np.uint8), steps=3).shape == (3, 2, 4)
+    with pytest.raises(RangeError, match="4 steps of 8 pixels are more than 24"):
+        encode(np.zeros((2, 2, 2), np.uint8), steps=4)
+
+
 def test_late_spikes_are_dropped():
     dim = np.full((1, 1, 1), 60, np.uint8)              # bin 7
     assert encode(dim, steps=8).sum() == 1
@@ -103,6 +111,17 @@ def test_every_pixel_of_a_rotated_image_is_the_nearest_of_the_original_or_zero(r
             if abs(row % 1 - 0.5) > 1e-9 and abs(column % 1 - 0.5) > 1e-9:       # not half-way between two pixels
                 row, column = round(row), round(column)
                 assert turned[i, j] == (image[row, column] if 0 <= row < H and 0 <= column < W else 0)
+
+
+def test_half_way_between_two_pixels_the_even_one_is_taken():
+    row = np.arange(1, 6, dtype=np.uint8).reshape(1, 1, 5)
+    for images, shift in ((row, [0.0, 0.5]), (row.swapaxes(1, 2), [0.5, 0.0])):
+        assert rotate(images, np.zeros(1), np.array([shift])).ravel().tolist() == [1, 1, 3, 3, 5]
+
+
+def test_the_pieces_of_the_spline_meet_at_one():
+    assert cubic_b_spline(1.0) == cubic_b_spline(-1) == 1 / 6            # by the outer piece; the inner one is off by a rounding
+    assert cubic_b_spline(0.0) == 2 / 3 and cubic_b_spline(2.0) == 0
 
 
 def test_an_image_is_moved_after_it_was_turned():

@@ -59,6 +59,28 @@ def test_a_rate_that_means_nothing_is_refused():
         adam_step([np.ones(1)], [np.ones(1)], adam_start([np.ones(1)]), float("nan"))
 
 
+@pytest.mark.parametrize(("argument", "value", "error"), [
+    ("epsilon", 0.0, RangeError), ("decay_first", 1.0, RangeError), ("decay_second", 1.0, RangeError), ("decay_first", -0.1, RangeError),
+    ("decay_second", -0.1, RangeError), ("arrays", [[1.0]], DtypeError), ("gradients", [np.ones(1, int)], DtypeError), ("gradients", [np.ones(2)], ShapeError),
+    ("gradients", [], ShapeError), ("gradients", [np.full(1, 1e200)], RangeError), ("gradients", [np.full(1, np.nan)], RangeError), ("state", None, DtypeError),
+])
+def test_adam_names_what_is_wrong(argument, value, error):
+    right = {"arrays": [np.ones(1)], "gradients": [np.ones(1)], "state": adam_start([np.ones(1)]), "rate": 0.1}
+    with pytest.raises(error, match=argument.removesuffix("s") if error is not RangeError or "decay" in argument else "epsilon|NaN"):
+        adam_step(**right | {argument: value})
+    for decays in ({"decay_first": 0.0}, {"decay_second": 0.0}, {"decay_first": 0.5, "decay_second": 0.75}):
+        (w,), _ = adam_step(**right, **decays, epsilon=1e-12)
+        assert w[0] == pytest.approx(0.9)          # the first step has the size of the rate, whatever the decays are
+
+
+def test_what_is_no_list_of_parameters_is_refused():
+    for wrong in (None, [1], "W", np.ones(3)):
+        with pytest.raises(DtypeError, match="items"):
+            parameters(wrong)
+        with pytest.raises(DtypeError, match="arrays"):
+            adam_start(wrong)
+
+
 def test_gradient_and_state_must_be_those_of_the_network():
     network, other = (Network.initialise(np.random.default_rng(0), (4, hidden, 3)) for hidden in (5, 6))
     state = adam_start(parameters(network.layers))
@@ -78,11 +100,15 @@ def test_gradient_and_state_must_be_those_of_the_network():
             update(network, gradient, state, 1e-3)
 
 
-@pytest.mark.parametrize("change", [{"second": ()}, {"first": ("a", "b")}, {"second": (np.zeros(3), np.zeros(3))}])
-def test_a_state_of_another_network_is_refused(change):
+@pytest.mark.parametrize(("change", "error", "message"), [
+    ({"second": ()}, ShapeError, "of one network"), ({"first": ("a", "b")}, DtypeError, "state.first"),
+    ({"second": (np.zeros(3), np.zeros(3))}, ShapeError, "of one network"), ({"first": (np.full((4, 3), np.nan), np.zeros((3, 2)))}, RangeError, "NaN"),
+    ({"second": (np.zeros((4, 3)), np.full((3, 2), -1.0))}, RangeError, "NaN"), ({"second": (np.full((4, 3), np.inf), np.zeros((3, 2)))}, RangeError, "NaN"),
+])
+def test_a_state_of_another_network_is_refused(change, error, message):
     network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
     state = adam_start(parameters(network.layers))
-    with pytest.raises(ShapeError, match="of one network"):
+    with pytest.raises(error, match=message):
         update(network, network.layers, replace(state, **change), 1e-3)
     for step in (1.5, "a", -1, True):
         with pytest.raises((DtypeError, RangeError), match="state.step"):
