@@ -159,7 +159,6 @@ def loss_and_gradient(network: Network, x: np.ndarray, labels: np.ndarray, trace
     labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
     layer has none), in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
     """
-    check_type("objective", objective, Objective)
     check_type("surrogate", surrogate, Surrogate)
     if trace is None:
         trace = forward(network, x, noise)

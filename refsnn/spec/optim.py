@@ -102,7 +102,6 @@ def update(network: Network, gradient, state: AdamState, rate: float) -> tuple[N
     gradient: as loss_and_gradient returns it, one LayerGradient a layer, or Layers that hold its arrays. Raises ShapeError, DtypeError, RangeError.
     """
     check_type("network", network, Network)
-    check_type("state", state, AdamState)
     if not isinstance(gradient, (tuple, list)) or not all(isinstance(entry, (LayerGradient, Layer)) for entry in gradient):
         raise DtypeError(f"gradient is {describe(gradient)}; it must be one LayerGradient a layer")
     arrays, state = adam_step(parameters(network.layers), parameters(gradient), state, rate)

@@ -59,6 +59,8 @@ def test_the_fewest_and_the_most_steps():
 
 
 def test_an_input_larger_than_any_memory_is_refused(monkeypatch):
+    with pytest.raises(RangeError, match="16777216 steps of 129 pixels are more than 2,147,483,648"):
+        encode(np.zeros((1, 3, 43), np.uint8), steps=2**24)
     monkeypatch.setattr(encoding, "LARGEST_INPUT", 24)
     assert encode(np.zeros((2, 2, 2), np.uint8), steps=3).shape == (3, 2, 4)
     with pytest.raises(RangeError, match="4 steps of 8 pixels are more than 24"):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,6 +78,8 @@ def test_what_is_no_list_of_parameters_is_refused():
     for wrong in (None, [1], "W", np.ones(3)):
         with pytest.raises(DtypeError, match="items"):
             parameters(wrong)
+        with pytest.raises(DtypeError, match="items"):
+            parameters([SimpleNamespace(W=wrong)])
         with pytest.raises(DtypeError, match="arrays"):
             adam_start(wrong)
 
