@@ -1,4 +1,4 @@
-"""Mutation testing: would the tests notice if a line of the specification, of the chip or of the fast twin were another?
+"""Mutation testing: would the tests notice if a line of the specification, of the chip, of the fast twin or of the training were another?
 
     python data_scripts/mutation.py --work DIR [--only refsnn/spec/bptt.py ..] [--workers 2] [--seconds 20]
 
@@ -34,13 +34,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "data_scripts" / "results" / "mutation.json"
 EQUIVALENT = ROOT / "data_scripts" / "mutation_equivalent.json"
-TARGETS = ("refsnn/spec", "refsnn/chip", "refsnn/fast.py", "refsnn/events.py")
+TARGETS = ("refsnn/spec", "refsnn/chip", "refsnn/fast.py", "refsnn/events.py", "refsnn/training.py")
 ROOMS = {"refsnn/spec": ("tests/spec", "tests/verify/test_check.py"), "refsnn/chip": ("tests/chip",), "refsnn/fast.py": ("tests/test_fast.py",),
-         "refsnn/events.py": ("tests/test_fast.py",)}
+         "refsnn/events.py": ("tests/test_fast.py",), "refsnn/training.py": ("tests/test_training.py",)}
 # of the default suite, those that are quick and about the targets; what others would kill beside counts as survived
 TESTS = ("tests/spec", "tests/chip", "tests/edges", "tests/test_fast.py", "tests/fuzz", "tests/test_doctests.py", "tests/test_equations.py", "tests/verify/test_check.py",
          "tests/verify/test_vectors.py", "tests/verify/test_exact.py", "tests/test_training.py", "tests/exercises/test_derivation.py")
 MEMORY = 8 * 2**30           # bytes that a mutant may ask for
+LONGEST = 40                 # seconds that the test which is running may go on
 OTHER = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==", ast.Is: "is not", ast.IsNot: "is", ast.In: "not in",
          ast.NotIn: "in", ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.FloorDiv: "/", ast.Mod: "*", ast.Pow: "*", ast.BitAnd: "|",
          ast.BitOr: "&", ast.And: "or", ast.Or: "and"}
@@ -258,7 +259,7 @@ def files():
 
 def fate(tests, mutant, seconds):
     """Fork, mutate, run the tests: what became of the mutant, {"fate": "killed" | "survived" | "ended", "by", "seconds"}."""
-    chosen, limit = tests.for_mutant(mutant), 4 * seconds
+    chosen, limit = tests.for_mutant(mutant), seconds + LONGEST
     read, write = os.pipe()
     started = time.monotonic()
     child = os.fork()

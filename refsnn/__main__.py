@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from refsnn import __version__, doctor
@@ -12,7 +12,7 @@ from refsnn.errors import RangeError, RefsnnError, check_count
 from refsnn.exercises.commands import add_classroom
 from refsnn.experiments.executors import cluster, processes
 from refsnn.experiments.reproduce import EXPERIMENTS, FIXED, listed, reproduce, settings
-from refsnn.runs import RUNS, Silence, newest_checkpoint, require_same, train
+from refsnn.runs import RUNS, Silence, newest_checkpoint, recipe_of, require_same, train
 from refsnn.training import PRESETS, SHARDS, Recipe
 from refsnn.verify.conformance.command import add_arguments as add_conformance
 from refsnn.verify.vectors.commands import add_vectors
@@ -48,6 +48,9 @@ def main(arguments=None):
     141 where nobody reads the output any more."""
     if sys.stdout is None:                                               # closed by whoever started this process
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):                               # a name of a file, for one, that the terminal's encoding cannot write
+            stream.reconfigure(errors="backslashreplace")
     try:
         return run(parser().parse_args(arguments))
     except BrokenPipeError:                                              # whoever read the output has gone, as `head` does: nobody is left to be told
@@ -167,9 +170,8 @@ def run_train(chosen):
     if resume:
         folder = folder or newest_run()
         saved, _ = newest_checkpoint(folder, LineReport())
-        saved.pop("data_sha256")
-        recipe = Recipe(**saved)
-        require_same(saved, asdict(Recipe(**saved | given)), folder)
+        recipe = recipe_of(saved, folder)
+        require_same(asdict(recipe), asdict(replace(recipe, **given)), folder)
     else:
         recipe = Recipe(**given)
     print_results(train(recipe, folder, resume, report, chosen.workers), report.folder)

@@ -45,15 +45,15 @@ def check_result(loss, arrays):
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(loss + sum(float(array.sum()) for array in arrays))
     if suspicious and not (np.isfinite(loss) and all(np.isfinite(array).all() for array in arrays)):
-        raise RangeError(f"the loss is {loss}, and it or its gradient is more than {arrays[0].dtype} can hold; the weights are too large for it")
+        raise RangeError(f"the loss is {loss}, and it or its gradient is more than {arrays[0].dtype} can hold; weights, trace, noise or objective are too large for it")
 
 
 def check_array(name, array, ndim):
-    """Raise unless `array` is an ndarray with `ndim` axes, none of them empty."""
+    """Raise unless `array` is an ndarray with `ndim` axes, None for one or more, none of them empty."""
     if not isinstance(array, np.ndarray) or isinstance(array, (np.ma.MaskedArray, np.matrix)):
         raise DtypeError(f"{name} is {describe(array)}; it must be a numpy array, neither masked nor a matrix")
-    if array.ndim != ndim:
-        raise ShapeError(f"{name} has shape {array.shape}; it must have {ndim} axes")
+    if array.ndim != ndim if ndim is not None else not array.ndim:
+        raise ShapeError(f"{name} has shape {array.shape}; it must have {'one or more' if ndim is None else ndim} axes")
     if array.size == 0:
         raise ShapeError(f"{name} has shape {array.shape}: an axis is empty")
 
@@ -64,10 +64,10 @@ def check_same_dtype(name, array, dtype, owner="the network's weights"):
         raise DtypeError(f"{name} is {array.dtype} but {owner} are {np.dtype(dtype)}; convert one of them")
 
 
-def check_float_dtype(dtype):
-    """Raise unless `dtype` means float32 or float64."""
+def check_float_dtype(dtype, name="dtype"):
+    """Raise unless `dtype`, that of `name`, means float32 or float64."""
     if not isinstance(dtype, (type, str, np.dtype)) or dtype not in (np.float32, np.float64, "float32", "float64"):
-        raise DtypeError(f"dtype is {describe(dtype)}; it must be float32 or float64")
+        raise DtypeError(f"{name} is {describe(dtype)}; it must be float32 or float64")
 
 
 def check_binary(name, array):
@@ -80,7 +80,7 @@ def check_binary(name, array):
 def check_labels(labels, batch, classes):
     """Raise unless `labels` is an integer (B,) array with values from 0 to K - 1."""
     check_array("labels", labels, 1)
-    if not np.issubdtype(labels.dtype, np.integer):
+    if labels.dtype.kind not in "iu":
         raise DtypeError(f"labels have dtype {labels.dtype}; they must be integers")
     if len(labels) != batch:
         raise ShapeError(f"labels has shape {labels.shape} but x has a batch of {batch}")
@@ -93,12 +93,12 @@ def check_number(name, value, low=-np.inf, high=np.inf, strict=False):
 
     A float, because a numpy float64 scalar would turn float32 arrays into float64 ones.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise DtypeError(f"{name} is {describe(value)}; it must be a number")
     try:
         value = float(value)
     except OverflowError:
-        raise RangeError(f"{name} is an integer of {len(str(value))} digits; it must be a number that a float can hold") from None
+        raise RangeError(f"{name} is an integer of {value.bit_length()} bits; it must be a number that a float can hold") from None
     if not np.isfinite(value) or value < low or value > high or (strict and value == low):
         bound = f"{'above' if strict else 'at least'} {low:g}" + (f" and at most {high:g}" if np.isfinite(high) else "")
         raise RangeError(f"{name} is {value}; it must be " + (bound if np.isfinite(low) else "finite"))
@@ -106,11 +106,11 @@ def check_number(name, value, low=-np.inf, high=np.inf, strict=False):
 
 
 def check_count(name, value, low=1, high=2**53):
-    """The `value` as an int; raise unless it is an integer from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    """The `value` as an int, whose arithmetic is exact; raise unless it is an integer from `low` to `high`."""
+    if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, np.integer)):
         raise DtypeError(f"{name} is {describe(value)}; it must be an integer")
     if value < low:
-        raise RangeError(f"{name} is {value}; it must be at least {low}")
+        raise RangeError(f"{name} is {describe(value, kind='')}; it must be at least {low}")
     if value > high:
         raise RangeError(f"{name} is {describe(value, kind='')}; it must be at most {high}")
     return int(value)
@@ -130,5 +130,9 @@ def check_type(name, value, kind):
 
 def describe(value, kind="{} "):
     """A short name of any object for a message: its type, where the message is to have it, and its text if that is short."""
-    text, name = " ".join(repr(value).split()), type(value).__name__
+    name = type(value).__name__
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of a number with too many digits, lists in lists in lists, or an object whose repr fails
+        return f"a {name}"
     return kind.format(name) + text if len(text) <= 40 else f"a {name}"

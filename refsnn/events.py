@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from refsnn.errors import check_type
+from refsnn.errors import ShapeError, check_array, check_float_dtype, check_type
 from refsnn.spec.encoding import pixel_bins
 from refsnn.spec.network import Network, check_input
 
@@ -32,7 +32,7 @@ class Events:
     """Binary spikes (T, B, M) as a list: where they lie, `indices` (E,), ascending and flat into (T, B, M); and the same by rows.
 
     A row is one sample in one time step: row t B + b has the columns[pointers[row]:pointers[row + 1]]. pointers (T B + 1,) and columns
-    (E,) are int32; values (E,), all 1, has the dtype. Made by `of`, `listed` and encode_events, which see to all of this; it is not checked again.
+    (E,) are int32; values (E,), all 1, has the dtype. Made by `of`, `listed` and encode_events, which see to all of this.
     """
 
     shape: tuple
@@ -43,7 +43,9 @@ class Events:
 
     @classmethod
     def of(cls, x: np.ndarray) -> "Events | None":
-        """The events of a dense x (T, B, M) of floats, or None where it holds anything but 0.0 and 1.0."""
+        """The events of a dense x (T, B, M) of floats, or None where it holds anything but 0.0 and 1.0. Raises ShapeError, DtypeError."""
+        check_array("x", x, 3)
+        check_float_dtype(x.dtype, "the dtype of x")
         flat = np.ascontiguousarray(x).reshape(-1)
         bits = flat.view(f"u{x.itemsize}")           # compared as integers, which is faster and takes NaN for what it is
         indices = np.flatnonzero(np.not_equal(bits, 0, out=np.empty(bits.shape, bool)))
@@ -102,6 +104,8 @@ def input_events(network, x, noise=None):
     """
     check_type("network", network, Network)
     W = network.layers[0].W
+    if isinstance(x, Events):
+        check_lists(x)
     fits = isinstance(x, (np.ndarray, Events)) and len(x.shape) == 3 and x.shape[0] > 1 and x.shape[1] > 0 and x.shape[2] == W.shape[0] and noise is None
     if isinstance(x, Events):
         if not (fits and x.values.dtype == W.dtype):
@@ -115,12 +119,28 @@ def input_events(network, x, noise=None):
     return Events.of(np.abs(x))                      # a zero with a sign is a zero
 
 
+def check_lists(events):
+    """Raise ShapeError unless the lists of Events fit each other and its shape: with others the sparse routines would read what is not theirs."""
+    indices, pointers, columns, values = arrays = events.indices, events.pointers, events.columns, events.values
+    fits = isinstance(events.shape, tuple) and len(events.shape) == 3 and all(type(n) is int and n > 0 for n in events.shape)
+    fits = fits and all(isinstance(array, np.ndarray) and array.ndim == 1 for array in arrays)
+    fits = fits and (indices.dtype.kind, pointers.dtype, columns.dtype, values.dtype.kind) == ("i", np.int32, np.int32, "f")
+    if fits:
+        T, B, M = events.shape
+        fits = len(pointers) == T * B + 1 and pointers[0] == 0 and pointers[-1] == len(indices) == len(columns) == len(values)
+    if fits and len(indices):
+        rows = np.repeat(np.arange(T * B), pointers[1:] - pointers[:-1]) if (pointers[1:] >= pointers[:-1]).all() else -1
+        fits = (rows * M + columns == indices).all() and columns.min() >= 0 and columns.max() < M and (values == 1).all()
+    if not fits:
+        raise ShapeError("the lists of these Events do not belong together; make them by Events.of, Events.listed or encode_events")
+
+
 def encode_events(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: float = 8e-6, dtype=np.float64) -> Events:
     """spec.encoding.encode, as Events. SPEC E18."""
     bins = pixel_bins(images, steps, dt, tau_in, dtype)                          # (B, M)
     B, M = bins.shape
     spiking = np.flatnonzero(bins < steps)                                       # (E,) into (B, M)
-    return Events.listed(np.sort(bins.reshape(-1)[spiking] * (B * M) + spiking), (steps, B, M), dtype)
+    return Events.listed(np.sort(bins.reshape(-1)[spiking] * (B * M) + spiking), (int(steps), B, M), dtype)
 
 
 @cache

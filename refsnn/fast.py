@@ -137,7 +137,8 @@ def stays_below(V, I, alpha, beta, theta):
     if (slowest >= 1).any():
         return False
     highest = np.maximum(I, 0)
-    highest *= -1 / (np.e * np.log(slowest))
+    with np.errstate(divide="ignore"):                                   # of what does not stay a single step
+        highest *= -1 / (np.e * np.log(slowest))
     highest += np.maximum(V, 0)
     return (highest < 0.999 * theta).all()
 

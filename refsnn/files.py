@@ -27,16 +27,18 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
+LONGEST_HEADER = 1 << 16
 
 
 def write_atomically(path, content):
     """Write `content` (bytes or str, str as UTF-8) to `path`; a reader, or a kill at any instant, finds the old file or the new
     one.
 
-    Raises OSError, with the name `path`, for example where the disk is full; then the old file is still there and the temporary
-    one is gone.
+    A link is followed. Raises OSError, with the name `path`, for example where the disk is full; then the old file is still there
+    and the temporary one is gone. Raises DataError for a pipe or a device, in whose place a file must not be put.
     """
-    path = Path(path)
+    refuse_special(path)
+    path = Path(os.path.realpath(path))
     data = content.encode() if isinstance(content, str) else content
     try:
         replace_whole(path, data)
@@ -94,8 +96,7 @@ def read_npy(archive, name):
         version = np.lib.format.read_magic(member)
         if version not in ((1, 0), (2, 0)):
             raise DataError(f"{name} has version {version} of the npy format; it must be (1, 0) or (2, 0)")
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, is_fortran, dtype = read_header(member)
+        shape, is_fortran, dtype = read_header(member, version)
         if dtype.kind not in "iuf":
             raise DtypeError(f"{name} has dtype {dtype}; it must hold integers or floats")
         count = math.prod(shape) * dtype.itemsize
@@ -105,6 +106,15 @@ def read_npy(archive, name):
             raise ShapeError(f"{name} claims {count} bytes, shape {shape}, but {info.file_size - member.tell()} follow its header")
         content = read_exactly(member, count)
     return np.ndarray(shape, dtype, content, order="F" if is_fortran else "C")
+
+
+def read_header(member, version):
+    """(shape, whether in Fortran order, dtype) from the header of an .npy, of a length that every array has."""
+    size, read = ("<H", np.lib.format.read_array_header_1_0) if version == (1, 0) else ("<I", np.lib.format.read_array_header_2_0)
+    length = read_exactly(member, struct.calcsize(size))
+    if (claimed := struct.unpack(size, length)[0]) > LONGEST_HEADER:
+        raise DataError(f"the header of an array claims {claimed:,} bytes; at most {LONGEST_HEADER:,} are read")
+    return read(io.BytesIO(length + read_exactly(member, claimed)))
 
 
 def read_exactly(stream, count):

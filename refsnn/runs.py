@@ -16,7 +16,7 @@ import platform
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +267,8 @@ def load_checkpoint(path, like=None):
                                   for prefix in ("weight_", "first_", "second_"))
         shapes = [[array.shape for array in group] for group in (weights, first, second)]
         epochs = [len(description[name]) for name in ("history", "seconds")]
+        if not all(isinstance(record, dict) for record in description["history"]) or not all(isinstance(own, (int, float)) for own in description["seconds"]):
+            raise DataError("its history is not one record an epoch, or its seconds are no numbers")
         if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
             raise DataError(f"it holds arrays {shapes} and {epochs} epochs, which do not belong together")
         network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False))) if like is None else refilled(like, weights)
@@ -312,6 +314,15 @@ def is_whole(folder, results):
     if held != {name: results.get(name) for name in held}:
         raise DataError(f"{Path(folder) / 'results.json'}: it does not say what {saved[-1].name} does; {AGAIN}")
     return True
+
+
+def recipe_of(saved, folder):
+    """The Recipe of a checkpoint's settings, as load_checkpoint gives them. Raises DataError where they are of another version."""
+    own = {name: value for name, value in saved.items() if name != "data_sha256"}
+    differing = sorted(set(own) ^ {field.name for field in fields(Recipe)})
+    if differing:
+        raise DataError(f"{folder}: its settings and those of this version of refsnn differ in {', '.join(differing)}; another version, or another verb, made it")
+    return Recipe(**own)
 
 
 def last_checkpoint(folder, like=None):

@@ -135,6 +135,19 @@ def test_results_that_do_not_say_what_the_checkpoint_does_are_named_and_made_goo
     assert contents(path.parent) == whole
 
 
+@pytest.mark.parametrize("change", [lambda results: results.update(timing=3), lambda results: results.update(timing={}),
+                                    lambda results: results.update(accuracy="x"), lambda results: results.pop("hidden_spikes"),
+                                    lambda results: results.update(history=[]), lambda results: results["history"][-1].pop("train_accuracy")])
+def test_results_without_the_figures_of_a_table_are_named(change, base, tmp_path):
+    path = tmp_path / "one" / "seed-0" / "results.json"
+    sweep({"one": base}, [0], tmp_path, Serial())
+    results = json.loads(path.read_text())
+    change(results)
+    path.write_text(json.dumps(results))
+    with pytest.raises(DataError, match="results.json: .*delete this file"):
+        sweep({"one": base}, [0], tmp_path, Serial())
+
+
 def test_a_finished_run_without_checkpoints_counts_but_cannot_be_measured(base, tmp_path, monkeypatch):
     runs = sweep({"one": base}, [0], tmp_path, Serial())
     for path in checkpoints(runs["one"].folders[0]):
@@ -175,6 +188,12 @@ def test_a_reader_that_goes_away_is_no_traceback(arguments, buffered, base, tmp_
     with subprocess.Popen([sys.executable, *buffered, "-m", "refsnn", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait() == 141
+
+
+def test_a_name_that_the_terminal_cannot_write_is_written_with_a_backslash(base, tmp_path):
+    done = subprocess.run([sys.executable, "-m", "refsnn", "train", "--data", base.data, "--hidden", "5", "--epochs", "1", "--workers", "1", "--out", tmp_path / "\u00fc"],
+                          env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "" and "\\xfc/results.json" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [["doctor"], ["train", "--help"]])

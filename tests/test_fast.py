@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -304,3 +305,38 @@ def test_a_negative_zero_in_a_recorded_trace_is_no_spike():
     trace = refsnn.forward(network, x)
     negative = (refsnn.Trace(trace[0].membrane, np.where(trace[0].spikes == 0, -0.0, trace[0].spikes)), trace[1])
     assert fast.loss_and_gradient(network, x, labels, negative)[0] == fast.loss_and_gradient(network, x, labels, trace)[0]
+
+
+@pytest.mark.parametrize("tau", [{"tau_mem": 1 / 200}, {"tau_syn": 1 / 200}, {"tau_mem": 1 / 200, "tau_syn": 1 / 200}])
+def test_decays_that_leave_nothing(tau):
+    network = Network((Layer(np.full((1, 3), 0.5, np.float32), neuron=NeuronParameters(**{"tau_mem": 2.0, "tau_syn": 2.0, "dt": 1.0} | tau)),
+                       Layer(np.ones((3, 2), np.float32), neuron=NeuronParameters(dt=1.0), spiking=False)))
+    x = np.zeros((20, 2, 1), np.float32)
+    x[0] = 1
+    for own, expected in zip(fast.forward(network, x), refsnn.forward(network, x)):
+        np.testing.assert_allclose(own.membrane, expected.membrane, rtol=1e-6)
+
+
+@pytest.mark.parametrize("change", [
+    {"shape": None}, {"shape": [20, 3, 16]}, {"shape": (20, 3)}, {"shape": (20, 3, 0)}, {"shape": (20.0, 3, 16)}, {"shape": (20, 3, 15)}, {"shape": (10, 6, 16)},
+    {"shape": (19, 3, 16)}, {"indices": None}, {"indices": np.zeros(3)}, {"pointers": np.zeros(61, int)}, {"values": None}, {"columns": np.zeros((2, 2), np.int32)},
+    {"columns": lambda columns: columns + 1}, {"columns": lambda columns: columns - 1}, {"columns": lambda columns: columns[:-1]},
+    {"columns": lambda columns: columns.astype(int)}, {"values": lambda values: 7 * values}, {"values": lambda values: values[:-1]},
+    {"values": lambda values: values.astype(int)}, {"indices": lambda indices: indices[:-1]}, {"indices": lambda indices: indices + 1},
+    {"indices": lambda indices: indices.astype(np.uint64)}, {"pointers": lambda pointers: pointers + 1}, {"pointers": lambda pointers: pointers[:-1]},
+    {"pointers": lambda pointers: np.concatenate([pointers[:1], pointers[-2:0:-1], pointers[-1:]])},
+], ids=str)
+def test_lists_of_events_that_do_not_belong_together_are_refused(change):
+    network, x, labels = busy(B=3)
+    events = Events.of(x)
+    assert len(events.indices) > 5
+    fast.loss_and_gradient(network, events, labels)
+    changed = {name: value(getattr(events, name)) if callable(value) else value for name, value in change.items()}
+    with pytest.raises(ShapeError, match="do not belong together"):
+        fast.loss_and_gradient(network, replace(events, **changed), labels)
+
+
+def test_events_are_made_of_floats_with_three_axes():
+    for wrong, error in ((None, DtypeError), (np.zeros((2, 2)), ShapeError), (np.zeros((2, 2, 2), np.longdouble), DtypeError), (np.zeros((2, 2, 2), int), DtypeError)):
+        with pytest.raises(error, match="x"):
+            Events.of(wrong)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -69,3 +70,28 @@ def test_objects_are_never_unpickled():
     np.savez(file, a=np.array([{}], dtype=object))
     with pytest.raises(DataError, match="dtype object"), damage_is_data_error("a.npz"):
         read_npz(file)
+
+
+def test_what_is_no_file_is_not_replaced_and_a_link_is_followed(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe or a device"):
+        write_atomically(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(Path("there") / "target")
+    write_atomically(tmp_path / "link", "text")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "there" / "target").read_text() == "text"
+
+
+@pytest.mark.parametrize(("version", "form", "longest"), [(b"\x01\x00", "<H", None), (b"\x02\x00", "<I", 2**16)])
+def test_a_header_has_a_length_that_arrays_have(version, form, longest, tmp_path):
+    def archive(length):
+        text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }"
+        with zipfile.ZipFile(tmp_path / "one.npz", "w") as file:
+            file.writestr("x.npy", b"\x93NUMPY" + version + struct.pack(form, length) + text.ljust(length - 1) + b"\n" + bytes(3))
+        return tmp_path / "one.npz"
+
+    assert read_npz(archive(118))["x"].tolist() == [0, 0, 0]
+    if longest is not None:
+        with pytest.raises(DataError, match="claims 65,537 bytes; at most 65,536"):
+            read_npz(archive(longest + 1))

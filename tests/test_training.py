@@ -584,3 +584,21 @@ def test_a_script_that_its_processes_cannot_import_gets_an_error(tmp_path):
     done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])},
                           capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "__main__" in done.stderr.splitlines()[-1] and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda description: description["recipe"].update(colour="red"), "differ in colour; another version"),
+    (lambda description: description["recipe"].pop("slope"), "differ in slope; another version"),
+    (lambda description: description.update(history=[1]), "not one record an epoch"), (lambda description: description.update(seconds=["a"]), "seconds are no numbers"),
+])
+def test_a_checkpoint_of_another_version_is_named(change, message, small, tmp_path, capsys):
+    train(replace(small, epochs=1), tmp_path)
+    path = checkpoints(tmp_path)[0]
+    arrays = {name: array for name, array in read_npz(path).items() if name != "sha256"}
+    description = json.loads(bytes(arrays["description"]))
+    change(description)
+    arrays["description"] = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    path.write_bytes(npz_bytes(arrays | {"sha256": digest(arrays)}))
+    for command in (["train", "--resume", "--out", str(tmp_path)], ["show", "--run", str(tmp_path)]):
+        assert main(command) == 2
+        assert message in capsys.readouterr().err

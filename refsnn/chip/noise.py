@@ -17,6 +17,9 @@ import numpy as np
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_float_array, check_same_dtype, describe
 
 
+LARGEST = 1e6
+
+
 @dataclass(frozen=True, eq=False)
 class Noise:
     """The noise of one layer in one run: standard normal arrays in the dtype of the weights, None where the chip has none of it.
@@ -72,3 +75,5 @@ def check_noise(noises, shapes, dtype, variation):
             check_same_dtype(f"noise[{index}].{name}", array, dtype)
             if array.shape != wanted:
                 raise ShapeError(f"noise[{index}].{name} has shape {array.shape}; it must be {wanted}")
+            if np.abs(array).max() > LARGEST:
+                raise RangeError(f"noise[{index}].{name} reaches {np.abs(array).max():g}; standard normal numbers do not, and more than {LARGEST:g} is refused")

@@ -35,7 +35,7 @@ ROWS = ("synapse_exc", "synapse_inh")        # (M, N) of a FixedPattern; all its
 class PartedChip:
     """One emulated chip that runs a network in parts. SPEC C1.
 
-    parts: for every layer a tuple of pairs (slice of its neurons, Chip of one layer: the circuits that run them). Made by PartedChip.sample. Raises DtypeError.
+    parts: for every layer a tuple of pairs (slice of its neurons, Chip of one layer: the circuits that run them). Made by PartedChip.sample. Raises DtypeError, ShapeError.
     """
 
     parts: tuple
@@ -46,6 +46,10 @@ class PartedChip:
         of_layers = self.parts if isinstance(self.parts, (list, tuple)) else (None,)
         if not of_layers or not all(isinstance(layer, (list, tuple)) and layer and all(map(is_part, layer)) for layer in of_layers):
             raise DtypeError(f"parts is {describe(self.parts)}; it must be, for every layer, a tuple of pairs (slice, Chip)")
+        for index, layer in enumerate(self.parts):
+            ends = np.cumsum([0, *(len(chip.pattern[0].leak) for _, chip in layer)]).tolist()
+            if [neurons for neurons, _ in layer] != [slice(*pair) for pair in zip(ends, ends[1:])]:
+                raise ShapeError(f"parts[{index}] has {[neurons for neurons, _ in layer]}; the chips hold the neurons up to {ends[1:]}, one after the other")
 
     @classmethod
     def sample(cls, rng: "np.random.Generator", network: Network, variation: Variation = Variation.calibrated(), substeps: int = 8,

@@ -74,7 +74,7 @@ def bin_spikes(spikes, grid, shape, dtype, shift, jitter, lost, rng):
     within = 0.5
     if jitter:
         within = rng.random(len(spikes.step)) + jitter / grid.h * rng.standard_normal(len(spikes.step))
-    step = np.floor((spikes.step + within) / grid.substeps + shift).astype(int).clip(min=0)      # (E,)
+    step = np.floor((spikes.step + within) / grid.substeps + shift).clip(0, T).astype(int)       # (E,)
     recorded = step < T
     if lost:
         recorded &= rng.random(len(step)) >= lost

@@ -37,15 +37,17 @@ class Chip:
     spike_shift: float = 0.0
 
     def __post_init__(self):
-        check_count("substeps", self.substeps, high=10_000)
+        object.__setattr__(self, "substeps", check_count("substeps", self.substeps, high=10_000))
         check_type("variation", self.variation, Variation)
-        for name, low, high in (("refractory", 0, np.inf), ("sample_offset", 0, 1), ("spike_shift", -1, 1)):
+        for name, low, high in (("refractory", 0, 1e300), ("sample_offset", 0, 1), ("spike_shift", -1, 1)):
             object.__setattr__(self, name, check_number(name, getattr(self, name), low, high))
         if self.sample_offset + self.variation.sample_time > 1:
             raise RangeError(f"sample_offset {self.sample_offset} and variation.sample_time {self.variation.sample_time} are more than a dt together")
         for name, entries, kind in (("pattern", self.pattern, FixedPattern), ("settings", self.settings, Settings)):
-            if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, kind) for entry in entries):
+            if not isinstance(entries, (list, tuple)) or not entries or not all(isinstance(entry, kind) for entry in entries):
                 raise DtypeError(f"{name} is {describe(entries)}; it must be a tuple with one {kind.__name__} a layer")
+        for index, pattern in enumerate(self.pattern):
+            pattern.check(f"pattern[{index}]")
         sizes = [[len(entry.leak) for entry in entries] for entries in (self.settings, self.pattern)]
         if sizes[0] != sizes[1]:
             raise ShapeError(f"the settings are for layers of {sizes[0]} neurons but the chip has {sizes[1]}")
@@ -107,7 +109,7 @@ class Chip:
         rng: a numpy Generator. Raises DtypeError, RangeError.
         """
         check_type("rng", rng, np.random.Generator)
-        level, index = check_number("level", level), check_count("index", index, low=0, high=len(self.pattern) - 1)
+        level, index = check_number("level", level, -1e6, 1e6), check_count("index", index, low=0, high=len(self.pattern) - 1)
         pattern = apply_settings(self.pattern[index], self.settings[index], 1.0)
         noise = self.variation.read_noise * rng.standard_normal(len(pattern.leak))
         return convert(np.full(len(pattern.leak), level), self.variation.converter_lsb, pattern.converter_gain, pattern.converter_offset, noise)

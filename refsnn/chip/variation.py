@@ -36,10 +36,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from refsnn.errors import RangeError, check_count, check_number, describe
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_array, check_number, describe
 
 LARGEST = 1e3          # of any strength, in its unit: what is above means nothing, and would overflow
 SMALLEST_STEP = 1e-6       # of a converter that is not left out
+EXTREME = 1e6          # a factor on a nominal parameter lies between one over it and it
+SIGNED = (-EXTREME, EXTREME)
+LIMITS = {"leak": SIGNED, "reset": SIGNED, "converter_offset": SIGNED, "sample_time": (0, 1), "alive": (0, 1)}       # of the arrays of a FixedPattern
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
 
@@ -74,7 +77,7 @@ class Variation:
     converter_lsb: float = 1 / 70
 
     def __post_init__(self):
-        check_count("weight_levels", self.weight_levels, low=0)
+        object.__setattr__(self, "weight_levels", check_count("weight_levels", self.weight_levels, low=0))
         for field in fields(self):
             share = field.name in ("dead_neurons", "dead_synapses", "lost_events", "sample_time")
             if field.name != "weight_levels":
@@ -103,7 +106,7 @@ class Variation:
     @classmethod
     def decalibrated(cls, sigma: float) -> "Variation":
         """The paper's decalibration: tau_mem, tau_syn and theta - V_leak with relative std `sigma`, 0 .. 0.5; the rest calibrated."""
-        check_number("sigma", sigma, low=0)
+        sigma = check_number("sigma", sigma, low=0)
         return replace(cls.calibrated(), tau_mem=sigma, tau_syn=sigma, threshold=sigma)
 
     @classmethod
@@ -159,6 +162,26 @@ class FixedPattern:
     synapse_inh: np.ndarray
     recurrent_exc: np.ndarray | None
     recurrent_inh: np.ndarray | None
+
+    def check(self, name):
+        """Raise unless the arrays are what circuits can have; not done by every one that settings make of it."""
+        check_float_array(f"{name}.leak", self.leak, 1)
+        N = len(self.leak)
+        for field in fields(self):
+            array, of = getattr(self, field.name), f"{name}.{field.name}"
+            if array is None and field.name in ("recurrent_exc", "recurrent_inh"):
+                continue
+            is_matrix = field.name.startswith(("synapse", "recurrent"))
+            check_array(of, array, 2 if is_matrix else 1)
+            if array.dtype != (bool if field.name == "alive" else np.float64):
+                raise DtypeError(f"{of} has dtype {array.dtype}; of a pattern alive is bool, all else float64")
+            if array.shape[-1] != N or field.name.startswith("recurrent") and len(array) != N:
+                raise ShapeError(f"{of} has shape {array.shape} but there are {N} neurons")
+            low, high = (0, EXTREME) if is_matrix else LIMITS.get(field.name, (1 / EXTREME, EXTREME))
+            if not (array.min() >= low and array.max() <= high):
+                raise RangeError(f"{of} reaches from {array.min():g} to {array.max():g}; it must lie in {low:g}..{high:g}")
+        if self.synapse_exc.shape != self.synapse_inh.shape or (self.recurrent_exc is None) != (self.recurrent_inh is None):
+            raise ShapeError(f"{name} has excitatory and inhibitory synapses of different shapes")
 
 
 def draw_pattern(rng, network, variation):

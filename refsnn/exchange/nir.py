@@ -54,7 +54,7 @@ class Reading:
     conventions: Conventions = Conventions()
 
     def __post_init__(self):
-        check_number("dt", self.dt, low=0, strict=True)
+        object.__setattr__(self, "dt", check_number("dt", self.dt, low=0, strict=True))
         check_choice("spikes", self.spikes, SPIKES)
         check_type("conventions", self.conventions, Conventions)
 
@@ -117,7 +117,10 @@ def neuron_node(nir, layer, spikes):
     """The CubaLIF or CubaLI of a layer, all parameters (N,); of a recurrent one the subgraph, which frameworks read where a flat cycle fails."""
     N, neuron = layer.W.shape[1], layer.neuron
     tau_mem, tau_syn, threshold = (np.full(N, value, float) for value in (neuron.tau_mem, neuron.tau_syn, neuron.threshold))       # (N,)
-    r, w_in = gain(tau_mem, tau_syn, neuron.dt, spikes)                           # (N,)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        r, w_in = gain(tau_mem, tau_syn, neuron.dt, spikes)                       # (N,)
+    if not (np.isfinite(r).all() and np.isfinite(w_in).all()):
+        raise RangeError(f"with dt {neuron.dt:g} s and time constants up to {max(tau_mem.max(), tau_syn.max()):g} s the factors of a graph are no numbers")
     shared = {"tau_mem": tau_mem, "tau_syn": tau_syn, "r": r, "w_in": w_in, "v_leak": np.zeros(N)}
     if not layer.spiking:
         return nir.CubaLI(**shared)

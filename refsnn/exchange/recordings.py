@@ -39,7 +39,7 @@ def bin_events(times: np.ndarray, units: np.ndarray, samples: np.ndarray, shape:
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ShapeError(f"shape is {describe(shape)}; it must be (T, B, N)")
     T, B, N = (check_count("a size of the shape", size) for size in shape)
-    check_number("dt", dt, low=0, strict=True)
+    dt = check_number("dt", dt, low=0, strict=True)
     check_events(times, units, samples, B, N)
     S = no_spikes((T, B, N), dtype)                                               # (T, B, N)
     with np.errstate(over="ignore"):                                              # beyond all bins: infinite
@@ -87,7 +87,7 @@ def list_events(S: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, np.nd
     """
     check_float_array("S", S, 3)
     check_binary("S", S)
-    dt = check_number("dt", dt, low=0, strict=True)
+    dt = check_number("dt", dt, low=0, high=1e200, strict=True)
     bins, samples, units = np.nonzero(S)
     return bins * dt, units, samples
 

@@ -54,7 +54,7 @@ def number_of(text):
     names = [exercise.name for exercise in EXERCISES]
     if text in names:
         return names.index(text) + 1
-    if not text.isdecimal() or not 1 <= int(text) <= len(names):
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= len(names):
         raise RangeError(f"there is no exercise {text!r}; they are 1 to {len(names)}, see refsnn exercises list")
     return int(text)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from refsnn.datasets import load
 from refsnn.errors import check_count
-from refsnn.runs import Silence, newest_checkpoint, train
+from refsnn.runs import Silence, newest_checkpoint, recipe_of, train
 from refsnn.spec import Objective, encode, forward, scores
 from refsnn.spec.bptt import readout_adjoint, spike_adjoint, spiking_adjoint, weight_gradient
 from refsnn.spec.loss import objective_and_derivatives
@@ -66,8 +66,7 @@ def trained(folder=None, report=Silence()):
     """(Recipe, Network) of the newest checkpoint in a run's folder; None trains a short run first. Raises DataError, OSError."""
     if folder is not None:
         saved, progress = newest_checkpoint(folder, report)
-        saved.pop("data_sha256")
-        return Recipe(**saved), progress.network
+        return recipe_of(saved, folder), progress.network
     with tempfile.TemporaryDirectory() as scratch:
         train(SHORT, scratch)
         return trained(scratch, report)

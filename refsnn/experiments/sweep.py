@@ -162,11 +162,19 @@ def run(recipe, folder):
     if path.exists():
         with damage_is_data_error(path, AGAIN):
             results = json.loads(path.read_text(encoding="utf-8"))
+            if results["finished"]:
+                require_figures(results)
             saved, finished, of_data = results["recipe"] | {"hidden": tuple(results["recipe"]["hidden"])}, results["finished"], results["dataset"]["sha256"]
         require_same(saved | {"data_sha256": of_data}, asdict(recipe) | {"data_sha256": data_of(recipe).sha256()}, folder)
         if finished and is_whole(folder, results):
             return results
     return KINDS[type(recipe)].train(recipe, folder, resume=bool(checkpoints(folder)))
+
+
+def require_figures(results):
+    """Raise what float or a missing name raises, unless the results of a finished run have the figures that tables are made of."""
+    for figure in (results["accuracy"], results["hidden_spikes"] or 0, results["history"][-1]["train_accuracy"], results["timing"]["seconds"]):
+        float(figure)
 
 
 def measure(name, function, runs, executor):

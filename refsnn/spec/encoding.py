@@ -19,7 +19,7 @@ import numpy as np
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_array, check_float_dtype, check_number
 
 THRESHOLD_IN = 0.2
-LARGEST_INPUT = 2**31        # elements of a dense x
+LARGEST_INPUT = 2**30        # elements of x, dense or listed
 
 
 def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
@@ -36,8 +36,7 @@ def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
     array([7, 7, 7], dtype=uint8)
     """
     check_images(images)
-    check_count("crop", crop, low=0)
-    check_count("size", size, low=2, high=1024)
+    crop, size = check_count("crop", crop, low=0), check_count("size", size, low=2, high=1024)
     n = images.shape[1] - 2 * crop
     if images.shape[1] != images.shape[2] or n < 4:
         raise ShapeError(f"images has shape {images.shape}; downscale needs square images with at least 4 pixels left after crop={crop}")
@@ -100,18 +99,17 @@ def encode(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: floa
     array([[0, 1, 7, 0]])
     """
     pixel_bin = pixel_bins(images, steps, dt, tau_in, dtype)                     # (B, M)
-    if steps * pixel_bin.size > LARGEST_INPUT:
-        raise RangeError(f"{steps} steps of {pixel_bin.size} pixels are more than {LARGEST_INPUT:,} elements of x; encode fewer images at once")
     return (pixel_bin == np.arange(steps)[:, None, None]).astype(dtype)          # (T, B, M)
 
 
 def pixel_bins(images, steps, dt, tau_in, dtype):
     """The time step of every pixel's spike, `steps` where it has none: images (B, H, W) -> (B, H W). Arguments as of encode. SPEC E18."""
     check_images(images)
-    check_count("steps", steps, low=2, high=2**24)
-    check_number("dt", dt, low=0, strict=True)
-    check_number("tau_in", tau_in, low=0, strict=True)
+    steps = check_count("steps", steps, low=2, high=2**24)
+    dt, tau_in = check_number("dt", dt, low=0, strict=True), check_number("tau_in", tau_in, low=0, strict=True)
     check_float_dtype(dtype)
+    if steps * images.size > LARGEST_INPUT:
+        raise RangeError(f"{steps} steps of {images.size} pixels are more than {LARGEST_INPUT:,} elements of x; encode fewer images at once")
     t = latency(np.arange(256) / 255, tau_in)                                    # (256,) one latency a grey level
     with np.errstate(over="ignore"):                                             # inf is late
         bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)        # (256,) silent and late ones: `steps`
@@ -140,11 +138,12 @@ def rotate(images: np.ndarray, degrees: np.ndarray, shifts: np.ndarray | None = 
         raise ShapeError(f"shifts has shape {shifts.shape}; for {B} images it must be {(B, 2)}")
     angle = np.deg2rad(degrees)[:, None, None]                                   # (B, 1, 1)
     y, x = np.mgrid[:H, :W]
+    shifts = shifts.clip(-2.0**40, 2.0**40)                                      # out of sight, and numbers still
     y = y - (H - 1) / 2 - shifts[:, 0, None, None]                               # (B, H, W) relative to the moved centre
     x = x - (W - 1) / 2 - shifts[:, 1, None, None]                               # (B, H, W)
     source_x = np.cos(angle) * x - np.sin(angle) * y + (W - 1) / 2               # (B, H, W)
     source_y = np.sin(angle) * x + np.cos(angle) * y + (H - 1) / 2               # (B, H, W)
-    column, row = np.rint(source_x.clip(-1, W)).astype(int), np.rint(source_y.clip(-1, H)).astype(int)
+    column, row = np.rint(source_x).astype(int), np.rint(source_y).astype(int)
     inside = (column >= 0) & (column < W) & (row >= 0) & (row < H)
     turned = images[np.arange(B)[:, None, None], row.clip(0, H - 1), column.clip(0, W - 1)]
     return np.where(inside, turned, np.uint8(0))

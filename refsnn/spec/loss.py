@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refsnn.errors import check_choice, check_float_array, check_number, check_type
+from refsnn.errors import RangeError, check_choice, check_float_array, check_number, check_type
 
 REDUCTIONS = ("max", "sum")
 
@@ -59,8 +59,12 @@ def scores(V: np.ndarray, objective) -> np.ndarray:
     """
     check_float_array("V", V, 3)
     check_type("objective", objective, Objective)
-    reduced = V.max(axis=0) if objective.reduce == "max" else V.sum(axis=0)      # (B, K)
-    return objective.readout_scale * reduced
+    with np.errstate(over="ignore", invalid="ignore"):
+        reduced = V.max(axis=0) if objective.reduce == "max" else V.sum(axis=0)  # (B, K)
+        m = objective.readout_scale * reduced                                    # (B, K)
+    if not np.isfinite(m).all():
+        raise RangeError(f"membranes up to {np.abs(V).max():.3g} make scores that are more than {V.dtype} can hold")
+    return m
 
 
 def scores_adjoint(V, dm, objective):

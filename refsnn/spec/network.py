@@ -24,7 +24,8 @@ from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
 
 
-LARGEST_WEIGHT = {"float32": 1e12, "float64": 1e100}      # sums of more, and their squares, may overflow
+LARGEST_WEIGHT = {"float32": 1e12, "float64": 1e100}      # sums of more, and their squares, may overflow; thresholds lie between one over it and it
+MOST_WEIGHTS = 2**30                                      # of one array that initialise draws
 
 
 def check_weights(name, array):
@@ -54,6 +55,9 @@ class Layer:
         check_weights("W", self.W)
         N = self.W.shape[1]
         self.neuron.check_neurons(N)
+        threshold, largest = np.asarray(self.neuron.threshold), LARGEST_WEIGHT[self.W.dtype.name]
+        if threshold.max() > largest or threshold.min() < 1 / largest:
+            raise RangeError(f"threshold is {threshold.min():g} to {threshold.max():g}; in {self.W.dtype} it may be {1 / largest:g} to {largest:g}")
         if self.R is None:
             return
         check_float_array("R", self.R, 2)
@@ -104,8 +108,9 @@ class Network:
         check_float_dtype(dtype)
         if not isinstance(sizes, (list, tuple)) or len(sizes) < 3:
             raise ShapeError(f"sizes is {describe(sizes)}; it needs inputs, one or more spiking layers, and the readout")
-        for index, size in enumerate(sizes):
-            check_count(f"sizes[{index}]", size)
+        sizes = [check_count(f"sizes[{index}]", size) for index, size in enumerate(sizes)]
+        if max(M * N for M, N in zip(sizes, sizes[1:])) > MOST_WEIGHTS:
+            raise RangeError(f"sizes is {describe(sizes)}; between two layers there may be {MOST_WEIGHTS:,} weights")
         if np.ndim(neuron.beta) or np.ndim(neuron.alpha) or np.ndim(neuron.threshold):
             raise ShapeError("initialise takes scalar neuron parameters; arrays belong to one layer: build it with Layer")
 
@@ -119,7 +124,9 @@ class Network:
         return cls((*layers, Layer(draw(tuple(sizes[-2:]), 0.0), None, neuron, spiking=False)))
 
     def with_parameters(self, arrays) -> "Network":
-        """The same network with other weights: `arrays` in the order of parameters(network.layers)."""
+        """The same network with other weights: `arrays` in the order of parameters(network.layers). Raises ShapeError, DtypeError, RangeError."""
+        if not isinstance(arrays, (list, tuple)) or len(arrays) != len(parameters(self.layers)):
+            raise ShapeError(f"arrays is {describe(arrays)}; it must be a list of {len(parameters(self.layers))} arrays")
         arrays = iter(arrays)
         return Network(tuple(replace(layer, W=next(arrays), R=None if layer.R is None else next(arrays)) for layer in self.layers))
 

@@ -29,11 +29,14 @@ from refsnn.errors import RangeError, ShapeError, check_float_array, check_numbe
 from refsnn.spec.trace import Trace
 
 
+SMALLEST, LARGEST = 1e-300, 1e300        # of a time or a threshold: products of them with the factors of a chip are numbers still
+
+
 @dataclass(frozen=True, eq=False)
 class NeuronParameters:
     """Time constants and threshold of a layer's neurons: scalars, or (N,) arrays for one value a neuron. SPEC E1-E3.
 
-    tau_mem, tau_syn, dt in seconds, above 0; threshold in the membrane's own unit, above 0. dt is one number.
+    tau_mem, tau_syn, dt in seconds; threshold in the membrane's own unit; all from 1e-300 to 1e300. dt is one number.
     Raises DtypeError, ShapeError, RangeError.
 
     >>> float(round(NeuronParameters().alpha, 5))
@@ -46,15 +49,16 @@ class NeuronParameters:
     dt: float = 1.7e-6
 
     def __post_init__(self):
-        object.__setattr__(self, "dt", check_number("dt", self.dt, low=0, strict=True))
+        object.__setattr__(self, "dt", check_number("dt", self.dt, SMALLEST, LARGEST))
         for name in ("tau_mem", "tau_syn", "threshold"):
             value = getattr(self, name)
             if not isinstance(value, np.ndarray):
-                object.__setattr__(self, name, check_number(name, value, low=0, strict=True))
+                object.__setattr__(self, name, check_number(name, value, SMALLEST, LARGEST))
                 continue
             check_float_array(name, value, 1)
-            if value.min() <= 0:
-                raise RangeError(f"{name}[{value.argmin()}] is {value.min()}; it must be above 0")
+            wrong = (value < SMALLEST) | (value > LARGEST)
+            if wrong.any():
+                raise RangeError(f"{name}[{wrong.argmax()}] is {value[wrong.argmax()]}; it must lie in {SMALLEST:g}..{LARGEST:g}")
 
     @property
     def alpha(self) -> np.ndarray:

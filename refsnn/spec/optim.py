@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from refsnn.errors import DtypeError, RangeError, ShapeError, check_count, check_number, check_type, describe
+from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_dtype, check_number, check_same_dtype, check_type, describe
 from refsnn.spec.bptt import LayerGradient
 from refsnn.spec.network import Layer, Network, parameters
 
 WEIGHT_LIMIT = 63 / 240
-BELOW_ONE = 1 - 2**-53      # the largest decay
+LARGEST_DECAY = 0.999999
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,18 +45,18 @@ def adam_step(arrays: list[np.ndarray], gradients: list[np.ndarray], state: Adam
         mu <- b1 mu + (1 - b1) g          nu <- b2 nu + (1 - b2) g^2
         w  <- w - rate (mu / (1 - b1^n)) / (sqrt(nu / (1 - b2^n)) + epsilon)     in the n-th step
 
-    b1, b2: decay_first, decay_second, from 0 to below 1. Raises ShapeError, DtypeError, RangeError.
+    b1, b2: decay_first, decay_second, from 0 to 0.999999. Raises ShapeError, DtypeError, RangeError.
 
     >>> float(round(adam_step([np.array([1.0])], [np.array([7.0])], adam_start([np.zeros(1)]), 0.1)[0][0][0], 6))
     0.9
     """
     check_adam(arrays, gradients, state)
     rate, epsilon = check_number("rate", rate, low=0), check_number("epsilon", epsilon, low=0, strict=True)
-    decay_first = check_number("decay_first", decay_first, low=0, high=BELOW_ONE)
-    decay_second = check_number("decay_second", decay_second, low=0, high=BELOW_ONE)
-    step = state.step + 1
+    decay_first = check_number("decay_first", decay_first, low=0, high=LARGEST_DECAY)
+    decay_second = check_number("decay_second", decay_second, low=0, high=LARGEST_DECAY)
+    step = int(state.step) + 1
     new, first, second = [], [], []
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         for w, g, mu, nu in zip(arrays, gradients, state.first, state.second):
             mu = decay_first * mu + (1 - decay_first) * g
             nu = decay_second * nu + (1 - decay_second) * g**2
@@ -65,25 +65,31 @@ def adam_step(arrays: list[np.ndarray], gradients: list[np.ndarray], state: Adam
             first.append(mu)
             second.append(nu)
     if not all(np.isfinite(array).all() for array in (*new, *second)):
-        raise RangeError("a gradient, or what Adam remembers of them, is NaN, or its square is more than its dtype can hold")
+        raise RangeError("an array, a gradient or what Adam remembers is NaN, or what Adam makes of them is more than their dtype can hold")
     return new, AdamState(step, tuple(first), tuple(second))
 
 
 def check_arrays(name, arrays):
-    """Raise DtypeError unless `arrays` is a list of arrays of floats."""
-    if not isinstance(arrays, (list, tuple)) or not all(isinstance(array, np.ndarray) and array.dtype in (np.float32, np.float64) for array in arrays):
-        raise DtypeError(f"{name} is {describe(arrays)}; it must be a list of arrays, float32 or float64")
+    """Raise unless `arrays` is a list of arrays of floats."""
+    if not isinstance(arrays, (list, tuple)):
+        raise DtypeError(f"{name} is {describe(arrays)}; it must be a list of arrays")
+    for index, array in enumerate(arrays):
+        check_array(f"{name}[{index}]", array, None)
+        check_float_dtype(array.dtype, f"the dtype of {name}[{index}]")
 
 
 def check_adam(arrays, gradients, state):
     """Raise unless the arrays, their gradients and the state are of one network."""
     check_type("state", state, AdamState)
     check_count("state.step", state.step, low=0)
-    for name, own in (("arrays", arrays), ("gradients", gradients), ("state.first", state.first), ("state.second", state.second)):
+    check_arrays("arrays", arrays)
+    for name, own in (("gradients", gradients), ("state.first", state.first), ("state.second", state.second)):
         check_arrays(name, own)
         if [array.shape for array in own] != [array.shape for array in arrays]:
             raise ShapeError(f"{name} has shapes {[array.shape for array in own]} and the arrays {[array.shape for array in arrays]}; "
                              "network, gradient and state must be of one network")
+        for index, (array, weights) in enumerate(zip(own, arrays)):
+            check_same_dtype(f"{name}[{index}]", array, weights.dtype, "the weights")
 
 
 def clip_weights(network, limit=WEIGHT_LIMIT):

@@ -16,7 +16,7 @@ adjoint identity  On any trace, a recorded one included, <J u, c> = <u, J^T c>: 
 
 import numpy as np
 
-from refsnn.errors import RangeError, check_count, check_labels, check_number, check_type
+from refsnn.errors import RangeError, check_count, check_labels, check_number, check_result, check_type
 from refsnn.spec.bptt import LayerGradient, backward
 from refsnn.spec.loss import Objective, objective_and_derivatives
 from refsnn.spec.network import Network, check_input, gradient_of_trace, parameters
@@ -24,6 +24,7 @@ from refsnn.spec.surrogate import Surrogate, superspike_primitive
 from refsnn.spec.trace import Trace, check_trace
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")           # what is no number in the end is refused
 def smooth_twin(network: Network, x: np.ndarray, labels: np.ndarray, rng: "np.random.Generator", objective: Objective = Objective(),
                 surrogate: Surrogate = Surrogate(), directions: int = 4, step: float = 1e-6) -> float:
     """Largest error of the hand-written gradient on the smooth twin, relative to the largest slope. SPEC E5-E16, section 7.
@@ -38,13 +39,15 @@ def smooth_twin(network: Network, x: np.ndarray, labels: np.ndarray, rng: "np.ra
     check_input(network, x)
     check_labels(labels, x.shape[1], network.layers[-1].W.shape[1])
     check_type("rng", rng, np.random.Generator)
-    check_count("directions", directions, high=10_000)
-    check_number("step", step, low=0, high=1, strict=True)
+    check_type("objective", objective, Objective)
+    check_type("surrogate", surrogate, Surrogate)
+    directions, step = check_count("directions", directions, high=10_000), check_number("step", step, low=0, high=1, strict=True)
     if surrogate.spike_aware or network.layers[0].W.dtype != np.float64:
         raise RangeError("the smooth twin needs float64 weights and a surrogate that is not spike-aware")
     trace = twin_forward(network.layers, x, surrogate)
-    _, gradient = gradient_of_trace(network.layers, x, labels, trace, objective, surrogate)
+    loss, gradient = gradient_of_trace(network.layers, x, labels, trace, objective, surrogate)
     arrays, gradient = parameters(network.layers), parameters(gradient)
+    check_result(loss, gradient)
 
     def loss_at(distance, direction):
         layers = network.with_parameters([w + distance * u for w, u in zip(arrays, direction)]).layers
@@ -76,6 +79,7 @@ def twin_forward(layers, x, surrogate):
     return tuple(trace)
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def adjoint(network: Network, x: np.ndarray, trace: tuple[Trace, ...], rng: "np.random.Generator", surrogate: Surrogate = Surrogate()) -> float:
     """The mismatch |<J u, c> - <u, J^T c>| for random u and c, relative to the sizes of the two vectors. SPEC E6-E10, section 7.
 
@@ -85,6 +89,7 @@ def adjoint(network: Network, x: np.ndarray, trace: tuple[Trace, ...], rng: "np.
     check_input(network, x)
     check_trace(trace, network.layers, x)
     check_type("rng", rng, np.random.Generator)
+    check_type("surrogate", surrogate, Surrogate)
     layers, dtype = network.layers, x.dtype
 
     def draw(shape):
@@ -140,5 +145,7 @@ def unit(arrays):
 
 
 def relative(error, scale):
-    """error / scale, and 0 where both vanish."""
+    """error / scale, and 0 where both vanish. Raises RangeError where one of them is no number."""
+    if not (np.isfinite(error) and np.isfinite(scale)):
+        raise RangeError("weights, a trace or an objective of this size make numbers that the dtype cannot hold, so there is nothing to compare")
     return float(error / scale) if scale else float(error)

@@ -145,6 +145,16 @@ def test_a_short_refractory_time_is_as_long_as_the_measurement_of_the_reset():
     np.testing.assert_allclose(calibration.held_level(short, settings), pattern.reset, atol=0.02)
 
 
+def test_a_held_neuron_is_held_for_a_hundred_dt_and_nothing_is_said_of_weights_where_there_is_no_input(monkeypatch):
+    stage, settings = bench()
+    x = np.ones((5, 2, M), np.float32)
+    assert abs(stage.record(settings, x)[0]).max() < 0.1 < abs(stage.record(settings, x, lsb=1)[0]).max()
+    asked = []
+    monkeypatch.setattr(Bench, "record", lambda self, settings, x, lsb=0, **changes: asked.append(changes) or (np.zeros((len(x), 1, N)), None))
+    calibration.held_level(stage, settings)
+    assert asked == [{"refractory": 100 * stage.neuron.dt}]
+
+
 def told(stage, monkeypatch, rest, mean):
     """The relaxation times, in dt, that are found for two neurons whose mean membranes, and whose rest, are as given."""
     monkeypatch.setattr(Bench, "record", lambda self, settings, x, lsb=0, **changes: (np.array(mean).T[:, None], None))

@@ -161,3 +161,7 @@ def test_bad_input_is_named(x):
             PartedChip(parts, parted.variation)
     with pytest.raises(DtypeError, match="variation is"):
         PartedChip(parted.parts, "calibrated")
+    (one, other), top = parted.parts
+    for wrong in ((other, one), (one,) * 2, ((slice(0, 255), one[1]), other), ((slice(0, 256, 2), one[1]), other), ((slice("a", "b"), one[1]), other)):
+        with pytest.raises(ShapeError, match=r"parts\[0\]"):
+            PartedChip((wrong, top), parted.variation)

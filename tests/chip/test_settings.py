@@ -59,3 +59,10 @@ def test_the_smallest_and_the_largest_codes_are_settings():
 def test_bad_settings_are_named(act, error, message):
     with pytest.raises(error, match=message):
         act(Settings.nominal(N))
+
+
+def test_small_integers_are_counted_with_as_integers():
+    own = at(leak=100)
+    small = replace(own, leak=own.leak.astype(np.int8), threshold=(own.threshold // 10).astype(np.int8))
+    assert small.leak.dtype == small.threshold.dtype == np.dtype(int) and small.leak.tolist() == own.leak.tolist()
+    assert type(Variation(weight_levels=np.uint8(63)).weight_levels) is int

@@ -371,3 +371,47 @@ def test_grids_and_converters_that_are_too_fine_are_refused():
         with pytest.raises(RangeError, match="converter_lsb"):
             Variation(converter_lsb=step)
     assert Variation(converter_lsb=1e-6).converter_lsb == 1e-6 and Variation(converter_lsb=0.0).converter_lsb == 0
+
+
+@pytest.mark.parametrize(("changes", "error", "message"), [
+    ({"tau_mem": np.full(5, np.nan)}, RangeError, "tau_mem reaches"), ({"tau_exc": np.zeros(5)}, RangeError, "tau_exc reaches from 0"),
+    ({"gain_inh": np.full(5, 2e6)}, RangeError, "gain_inh"), ({"threshold": np.full(5, 0.9e-6)}, RangeError, "threshold"),
+    ({"leak": np.full(5, np.nan)}, RangeError, "leak holds"), ({"leak": np.full(5, 2e6)}, RangeError, "leak"), ({"reset": np.full(5, -2e6)}, RangeError, "reset"),
+    ({"converter_offset": np.full(5, 2e6)}, RangeError, "converter_offset"), ({"sample_time": np.full(5, 1.1)}, RangeError, "sample_time"),
+    ({"sample_time": np.full(5, -0.1)}, RangeError, "sample_time"), ({"synapse_exc": np.full((16, 5), -0.1)}, RangeError, "synapse_exc"),
+    ({"recurrent_inh": np.full((5, 5), 2e6)}, RangeError, "recurrent_inh"), ({"refractory": np.ones(4)}, ShapeError, "refractory"),
+    ({"synapse_exc": np.ones((5, 16))}, ShapeError, "synapse_exc"), ({"synapse_exc": np.ones((15, 5))}, ShapeError, "different shapes"),
+    ({"recurrent_exc": np.ones((4, 5))}, ShapeError, "recurrent_exc"), ({"recurrent_exc": None}, ShapeError, "different shapes"),
+    ({"recurrent_inh": None}, ShapeError, "different shapes"), ({"synapse_inh": None}, DtypeError, "synapse_inh"), ({"leak": None}, DtypeError, "leak"),
+    ({"reset": np.ones(5, np.longdouble)}, DtypeError, "reset"), ({"alive": np.ones(5)}, DtypeError, "alive"), ({"reset": np.ones(5, bool)}, DtypeError, "reset"),
+])
+def test_a_pattern_that_no_circuits_have_is_refused(changes, error, message):
+    chip = Chip.sample(np.random.default_rng(0), Network.initialise(np.random.default_rng(0), (16, 5, 2), recurrent=True))
+    with pytest.raises(error, match=rf"pattern\[0\].*{message}" if "different" not in message else message):
+        replace(chip, pattern=(replace(chip.pattern[0], **changes), chip.pattern[1]))
+
+
+def test_the_borders_of_what_circuits_have():
+    chip = Chip.sample(np.random.default_rng(0), Network.initialise(np.random.default_rng(0), (16, 5, 2)), Variation.ideal())
+    for changes in ({"tau_mem": 1e6}, {"tau_mem": 1e-6}, {"leak": 1e6}, {"leak": -1e6}, {"reset": 1e6}, {"converter_offset": -1e6}, {"sample_time": 0.0}, {"sample_time": 1.0}):
+        replace(chip, pattern=(replace(chip.pattern[0], **{name: np.full(5, value) for name, value in changes.items()}), chip.pattern[1]))
+    replace(chip, pattern=(replace(chip.pattern[0], synapse_exc=np.zeros((16, 5)), synapse_inh=np.full((16, 5), 1e6), alive=np.zeros(5, bool)), chip.pattern[1]))
+    with pytest.raises(DtypeError, match="pattern is"):
+        replace(chip, pattern=(), settings=())
+    for name, largest in (("refractory", 1e300), ("sample_offset", 1), ("spike_shift", 1), ("substeps", 10_000)):
+        assert getattr(replace(chip, **{name: largest}), name) == largest
+        with pytest.raises(RangeError, match=name):
+            replace(chip, **{name: largest + 1 if largest < 1e300 else 1.1e300})
+    assert type(replace(chip, substeps=np.int8(100)).substeps) is int and type(replace(chip, refractory=np.float32(1)).refractory) is float
+
+
+def test_a_reference_and_noise_have_sizes():
+    network = Network.initialise(np.random.default_rng(0), (16, 5, 2))
+    chip, x = Chip.sample(np.random.default_rng(0), network, Variation.ideal()), np.zeros((4, 1, 16))
+    for level in (1e6, -1e6):
+        chip.reference(0, level, np.random.default_rng(0))
+        with pytest.raises(RangeError, match="level"):
+            chip.reference(0, 1.1 * level, np.random.default_rng(0))
+    chip.forward(network, x, [Noise(threshold=np.full(5, -1e6)), Noise()])
+    with pytest.raises(RangeError, match="reaches 1.1e[+]06; standard normal numbers do not"):
+        chip.forward(network, x, [Noise(threshold=np.full(5, -1.1e6)), Noise()])

@@ -255,7 +255,7 @@ def test_nodes_that_do_not_fit_each_other_are_refused_with_their_names_and_shape
 
 def test_a_gain_that_no_float_can_hold_is_refused_without_a_warning():
     graph = to_nir(network(recurrent=False).layers, "step")
-    graph.nodes["0_neurons"].tau_mem = np.full(6, 1e-320)                  # the nominal r is tau_mem / dt
+    graph.nodes["0_neurons"].tau_mem = graph.nodes["0_neurons"].tau_syn = np.full(6, 1e-299)                  # the nominal r is tau_mem / dt
     with pytest.raises(RangeError, match="W holds 24 values that are NaN or infinite"):
         from_nir(graph)
 

@@ -131,6 +131,7 @@ def test_a_file_of_no_exercise_and_an_exercise_that_is_not_there_are_errors(tmp_
     line = json.loads(capsys.readouterr().out)
     assert (line["file"], line["verdict"]) == (str(gone), "not checked")
     assert main(["exercises", "hint", "99"]) == 2 and "1 to" in capsys.readouterr().err
+    assert main(["exercises", "hint", "9" * 5000]) == 2 and "1 to" in capsys.readouterr().err
 
 
 def test_a_byte_order_mark_harms_nothing(tmp_path):

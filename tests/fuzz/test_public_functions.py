@@ -9,7 +9,7 @@ import itertools
 import math
 import signal
 import warnings
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -19,8 +19,11 @@ import refsnn.chip
 import refsnn.spec
 from refsnn import fast
 from refsnn.chip import Chip, PartedChip, Variation, cost
+from refsnn.chip.noise import Noise
+from refsnn.chip.settings import Settings
+from refsnn.chip.variation import FixedPattern
 from refsnn.errors import RefsnnError
-from refsnn.events import encode_events
+from refsnn.events import Events, encode_events
 from refsnn.exchange import recordings
 from refsnn.spec import Layer, Network, NeuronParameters, Objective, Surrogate, Trace, adam_start, encode, forward, loss_and_gradient, parameters
 from refsnn.training import Recipe, Shard, Split, Substrate, start
@@ -85,10 +88,15 @@ USERS = {
     "Variation": lambda variation: run_on(Chip.sample(generator(), NETWORK, variation, substeps=2)),
     "Variation.named": lambda variation: run_on(Chip.sample(generator(), NETWORK, variation, substeps=2)),
     "Variation.decalibrated": lambda variation: run_on(Chip.sample(generator(), NETWORK, variation, substeps=2)),
+    "Events": lambda events: [fast.loss_and_gradient(NETWORK, events, LABELS), CHIP.forward(NETWORK, events, generator()), fast.classify(NETWORK, events, 1)],
+    "FixedPattern": lambda pattern: run_on(replace(CHIP, pattern=(pattern, CHIP.pattern[1]))),
+    "Settings": lambda settings: run_on(replace(CHIP, settings=(settings, CHIP.settings[1]))),
+    "Noise": lambda noise: STEADY.forward(NETWORK, X, [noise, Noise()]),
     "Chip": run_on, "Chip.sample": run_on, "PartedChip": run_on, "PartedChip.sample": run_on, "calibrate": run_on, "Recipe": one_step,
 }
 
 PARTED = PartedChip.sample(np.random.default_rng(2), NETWORK)
+STEADY = Chip.sample(np.random.default_rng(2), NETWORK, replace(VARIATION, spike_jitter=0.0, lost_events=0.0))
 OF_CHIPS = {"substeps": 4, "refractory": 2e-6, "sample_offset": 0.0, "spike_shift": 0.0}
 
 # name: (function, arguments that are right)
@@ -98,10 +106,11 @@ CALLS = {
     "encode_events": (encode_events, {"images": IMAGES, "steps": 20, "dt": 1.7e-6, "tau_in": 8e-6, "dtype": np.float64}),
     "rotate": (refsnn.spec.rotate, {"images": IMAGES, "degrees": np.zeros(3), "shifts": np.zeros((3, 2))}),
     "forward": (forward, {"network": NETWORK, "x": X, "noise": np.zeros(V.shape)}),
-    "loss_and_gradient": (loss_and_gradient, {"network": NETWORK, "x": X, "labels": LABELS, "trace": TRACE, "objective": Objective(), "surrogate": Surrogate()}),
+    "loss_and_gradient": (loss_and_gradient, {"network": NETWORK, "x": X, "labels": LABELS, "trace": TRACE, "objective": Objective(),
+                                              "surrogate": Surrogate(), "noise": None}),
     "fast.forward": (fast.forward, {"network": NETWORK, "x": X, "noise": np.zeros(V.shape)}),
     "fast.loss_and_gradient": (fast.loss_and_gradient, {"network": NETWORK, "x": X, "labels": LABELS, "trace": TRACE, "objective": Objective(),
-                                                        "surrogate": Surrogate()}),
+                                                        "surrogate": Surrogate(), "noise": None}),
     "fast.classify": (fast.classify, {"network": NETWORK, "x": X, "threads": 1}),
     "scores": (refsnn.spec.scores, {"V": V, "objective": Objective()}),
     "drop_units": (refsnn.spec.drop_units, {"network": NETWORK, "keep": [np.ones(5, bool)]}),
@@ -130,13 +139,24 @@ CALLS = {
     "calibrate": (refsnn.chip.calibrate, {"chip": CHIP, "network": NETWORK, "rng": generator}),
     "cost": (cost.cost, {"network": NETWORK, "reset_after": 1e-5, "spacing": 2e-4, "parts": False}),
     "bin_events": (recordings.bin_events, {"times": np.array([1e-6, 2e-6]), "units": np.array([0, 1]), "samples": np.array([0, 0]), "shape": (20, 2, 3),
-                                           "dt": 1.7e-6}),
+                                           "dt": 1.7e-6, "dtype": np.float64}),
     "list_events": (recordings.list_events, {"S": TRACE[0].spikes, "dt": 1.7e-6}),
-    "smooth_twin": (check.smooth_twin, {"network": NETWORK, "x": X, "labels": LABELS, "rng": generator, "directions": 1, "step": 1e-6}),
-    "adjoint": (check.adjoint, {"network": NETWORK, "x": X, "trace": TRACE, "rng": generator}),
+    "smooth_twin": (check.smooth_twin, {"network": NETWORK, "x": X, "labels": LABELS, "rng": generator, "objective": Objective(),
+                                        "surrogate": Surrogate(), "directions": 1, "step": 1e-6}),
+    "adjoint": (check.adjoint, {"network": NETWORK, "x": X, "trace": TRACE, "rng": generator, "surrogate": Surrogate()}),
+    "Events": (Events, {field.name: getattr(Events.of(X), field.name) for field in fields(Events)}),
+    "Events.of": (Events.of, {"x": X}),
+    "FixedPattern": (FixedPattern, {field.name: getattr(CHIP.pattern[0], field.name) for field in fields(FixedPattern)}),
+    "Settings": (Settings, {field.name: getattr(CHIP.settings[0], field.name) for field in fields(Settings)}),
+    "Noise": (Noise, {"read": np.zeros((20, 3, 5)), "membrane": np.zeros((20, 3, 5)), "threshold": np.zeros(5)}),
+    "reference": (CHIP.reference, {"index": 0, "level": 1.0, "rng": generator}),
+    "with_parameters": (NETWORK.with_parameters, {"arrays": parameters(NETWORK.layers)}),
     "Recipe": (Recipe, {field.name: field.default for field in fields(Recipe)}),
 }
 
+NESTED = []
+for _ in range(100_000):
+    NESTED = [NESTED]
 NAN_TRACE = (Trace(np.full_like(TRACE[0].membrane, np.nan), TRACE[0].spikes), TRACE[1])
 STRANGE = {
     "None": None, "True": True, "a text": "max", "an empty text": "", "0": 0, "-1": -1, "1": 1, "2": 2, "a half": 0.5, "-0.0": -0.0, "nan": math.nan, "inf": math.inf,
@@ -150,7 +170,11 @@ STRANGE = {
     "labels as floats": np.array([0.0, 1.0, 1.0]), "uint8 images of another size": np.zeros((3, 2, 2), np.uint8), "not in C order": np.asfortranarray(X),
     "a view": X[:, ::-1, ::-1], "a masked array": np.ma.masked_array(X, X > 0), "a matrix of one": np.ones((1, 1)), "a network": NETWORK, "layers": NETWORK.layers,
     "a trace": TRACE, "a trace with NaN": NAN_TRACE, "half a trace": TRACE[:1], "a generator": generator, "an objective": Objective(), "a type": np.float32,
-    "a longdouble": np.longdouble(1), "a dtype": np.dtype("int8"), "a date": np.datetime64("2020-01-01"),
+    "a longdouble": np.longdouble(1), "an int8": np.int8(100), "a uint8": np.uint8(20), "a uint64": np.uint64(3), "a float16": np.float16(0.5),
+    "a time": np.timedelta64(1, "s"), "a time without unit": np.timedelta64(7), "times": np.array([1, 0, 1], "m8[s]"), "5000 digits": 10**5000,
+    "lists in lists": NESTED, "longdoubles": np.ones((16, 5), np.longdouble), "an int8 of codes": np.full(5, 100, np.int8), "five halves": np.full(5, 0.5),
+    "five NaN": np.full(5, np.nan), "five large": np.full(5, 1e300), "five small": np.full(5, 1e-300), "0.0": 0.0, "1e300": 1e300, "1e-300": 1e-300,
+    "a dtype": np.dtype("int8"), "a date": np.datetime64("2020-01-01"),
 }
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import zoom
 
-from refsnn import DtypeError, RangeError, ShapeError, downscale, encode
+from refsnn import DtypeError, Network, RangeError, ShapeError, downscale, encode
 from refsnn.datasets import load
+from refsnn.events import encode_events
 from refsnn.spec import encoding
 from refsnn.spec.encoding import cubic_b_spline, latency, pixel_bins, rotate
 from refsnn.verify.strategies import generators
@@ -59,7 +60,7 @@ def test_the_fewest_and_the_most_steps():
 
 
 def test_an_input_larger_than_any_memory_is_refused(monkeypatch):
-    with pytest.raises(RangeError, match="16777216 steps of 129 pixels are more than 2,147,483,648"):
+    with pytest.raises(RangeError, match="16777216 steps of 129 pixels are more than 1,073,741,824"):
         encode(np.zeros((1, 3, 43), np.uint8), steps=2**24)
     monkeypatch.setattr(encoding, "LARGEST_INPUT", 24)
     assert encode(np.zeros((2, 2, 2), np.uint8), steps=3).shape == (3, 2, 4)
@@ -173,3 +174,19 @@ def test_an_image_that_is_moved_out_of_sight_is_black(far):
     with np.errstate(all="raise"):
         for shift in ([far, 0.0], [0.0, far], [far, far]):
             assert not rotate(images, np.array([30.0]), np.array([shift])).any()
+
+
+def test_small_integers_are_counted_with_as_integers():
+    images = np.full((3, 16, 16), 255, np.uint8)
+    np.testing.assert_array_equal(encode(images, steps=np.uint8(200)), encode(images, steps=200))
+    events = encode_events(images, steps=np.int8(100))
+    assert events.shape == (100, 3, 256) and len(events.pointers) == 301
+    with pytest.raises(ShapeError, match="crop=127"):
+        downscale(np.zeros((1, 250, 250), np.uint8), np.uint8(127))
+    one, other = (Network.initialise(np.random.default_rng(0), (kind(16), kind(5), kind(2))) for kind in (int, np.int8))
+    np.testing.assert_array_equal(one.layers[0].W, other.layers[0].W)
+
+
+def test_a_long_list_of_events_is_refused_as_a_dense_input_is():
+    with pytest.raises(RangeError, match="16777216 steps of 65 pixels"):
+        encode_events(np.zeros((65, 1, 1), np.uint8), steps=2**24)

@@ -229,6 +229,11 @@ def test_bad_input_is_named(changes, error, message):
         loss_and_gradient(**arguments(**changes))
 
 
+NESTED: list = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize(("build", "error", "message"), [
     (lambda: Layer(np.zeros((5, 4)), np.zeros((5, 5))), ShapeError, r"R must be \(4, 4\)"),
     (lambda: Layer(np.zeros((5, 4), int)), DtypeError, "int64"),
@@ -254,10 +259,21 @@ def test_bad_input_is_named(changes, error, message):
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), 1), DtypeError, "recurrent is int 1"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=None), DtypeError, "neuron"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), dtype=None), DtypeError, "dtype"),
-    (lambda: Objective(burst=10**400), RangeError, "401 digits"),
+    (lambda: Objective(burst=10**400), RangeError, "1329 bits"),
     (lambda: drop_units(arguments()["network"], None), DtypeError, "keep"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2)), ShapeError, "sizes"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 0, 2)), RangeError, r"sizes\[1\]"),
+    (lambda: Network.initialise(np.random.default_rng(0), (3, 2**15, 2**15 + 1)), RangeError, "1,073,741,824 weights"),
+    (lambda: arguments()["network"].with_parameters([]), ShapeError, "arrays is"),
+    (lambda: arguments()["network"].with_parameters(None), ShapeError, "arrays is"),
+    (lambda: Layer(np.zeros((2, 2)), neuron=NeuronParameters(threshold=1.1e100)), RangeError, "threshold"),
+    (lambda: Layer(np.zeros((2, 2)), neuron=NeuronParameters(threshold=0.9e-100)), RangeError, "threshold"),
+    (lambda: Layer(np.zeros((2, 2), np.float32), neuron=NeuronParameters(threshold=np.array([1.0, 1.1e12]))), RangeError, "threshold"),
+    (lambda: Layer(np.zeros((2, 2), np.float32), neuron=NeuronParameters(threshold=np.array([1.0, 0.9e-12]))), RangeError, "threshold"),
+    (lambda: NeuronParameters(tau_mem=np.timedelta64(1, "s")), DtypeError, "tau_mem is timedelta64"),
+    (lambda: Objective(burst=-10**5000), RangeError, "burst"),
+    (lambda: Network(NESTED), DtypeError, r"layers\[0\] is a list"),
+    (lambda: Objective(reduce=NESTED), RangeError, "reduce is a list"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(np.ones(2))), ShapeError, "scalar"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(tau_syn=np.ones(2))), ShapeError, "scalar"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2, 2), neuron=NeuronParameters(threshold=np.ones(2))), ShapeError, "scalar"),

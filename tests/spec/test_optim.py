@@ -63,6 +63,7 @@ def test_a_rate_that_means_nothing_is_refused():
 @pytest.mark.parametrize(("argument", "value", "error"), [
     ("epsilon", 0.0, RangeError), ("decay_first", 1.0, RangeError), ("decay_second", 1.0, RangeError), ("decay_first", -0.1, RangeError),
     ("decay_second", -0.1, RangeError), ("arrays", [[1.0]], DtypeError), ("gradients", [np.ones(1, int)], DtypeError), ("gradients", [np.ones(2)], ShapeError),
+    ("gradients", [np.ones(1, np.float32)], DtypeError), ("arrays", [np.array(1.0)], ShapeError), ("arrays", [np.ma.ones(1)], DtypeError),
     ("gradients", [], ShapeError), ("gradients", [np.full(1, 1e200)], RangeError), ("gradients", [np.full(1, np.nan)], RangeError), ("state", None, DtypeError),
 ])
 def test_adam_names_what_is_wrong(argument, value, error):
@@ -116,3 +117,16 @@ def test_a_state_of_another_network_is_refused(change, error, message):
     for step in (1.5, "a", -1, True):
         with pytest.raises((DtypeError, RangeError), match="state.step"):
             update(network, network.layers, replace(state, step=step), 1e-3)
+
+
+def test_nothing_is_cast_and_a_step_that_divides_by_nothing_is_refused():
+    network = Network.initialise(np.random.default_rng(0), (4, 3, 2), dtype=np.float32)
+    other = Network.initialise(np.random.default_rng(0), (4, 3, 2))
+    state, others = (adam_start(parameters(own.layers)) for own in (network, other))
+    for gradient, own in ((other.layers, state), (network.layers, others)):
+        with pytest.raises(DtypeError, match="is float64 but the weights are float32"):
+            update(network, gradient, own, 1e-3)
+    tiny = [np.full(2, 1e-30, np.float32)]
+    with pytest.raises(RangeError, match="more than their dtype can hold"):
+        adam_step([np.ones(2, np.float32)], tiny, adam_start(tiny), 0.1, epsilon=1e-60)
+    assert adam_step([np.ones(1)], [np.ones(1)], replace(adam_start([np.ones(1)]), step=np.uint8(255)), 0.1)[1].step == 256

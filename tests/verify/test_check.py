@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import refsnn.spec.bptt as bptt
 import refsnn.spec.loss as loss
-from refsnn import Chip, Network, NeuronParameters, Objective, RangeError, Surrogate, Trace, forward
+from refsnn import Chip, DtypeError, Network, NeuronParameters, Objective, RangeError, Surrogate, Trace, forward
+from refsnn.spec import parameters
 from refsnn.verify.check import adjoint, smooth_twin, twin_forward
 from refsnn.verify.strategies import generators, problems
 
@@ -118,3 +119,19 @@ def test_the_adjoint_check_refuses_a_trace_that_does_not_fit():
     network, x, _, trace = busy_problem()
     with pytest.raises(ValueError, match=r"trace\[0\].membrane has shape"):
         adjoint(network, x, (Trace(trace[0].membrane[:, :1], trace[0].spikes), *trace[1:]), np.random.default_rng(1))
+
+
+def test_what_is_no_surrogate_or_objective_and_numbers_beyond_the_dtype_are_refused():
+    (network, x, labels, *_), rng = busy_problem(), np.random.default_rng(0)
+    trace = forward(network, x)
+    for check in (lambda: smooth_twin(network, x, labels, rng, None), lambda: smooth_twin(network, x, labels, rng, Objective(), None),
+                  lambda: adjoint(network, x, trace, rng, None)):
+        with pytest.raises(DtypeError, match="objective|surrogate"):
+            check()
+    large = tuple(replace(recorded, membrane=np.full_like(recorded.membrane, 1e308)) for recorded in trace)
+    with pytest.raises(RangeError, match="more than float64 can hold"):
+        smooth_twin(network, x, labels, rng, Objective(burst=1e308))
+    assert adjoint(network, x, large, rng) < 1e-9
+    layers = network.with_parameters([1e90 * array for array in parameters(network.layers)])
+    with pytest.raises(RangeError, match="nothing to compare"):
+        adjoint(layers, x, trace, rng)
