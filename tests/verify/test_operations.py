@@ -193,7 +193,7 @@ def broken_call(op, drop=(), conventions={}, params={}, **arrays):
     (lambda: broken_call("lif_step", params={"dt": "1.7 us"}), DtypeError, "param dt is str '1.7 us'; it must be number"),
     (lambda: broken_call("lif_step", params={"dt": True}), DtypeError, "param dt is bool True"),
     (lambda: broken_call("lif_step", params={"tau_mem": ["6 us"]}), DtypeError, "a number, or a list of numbers"),
-    (lambda: broken_call("lif_step", params={"tau_mem": -1.0}), RangeError, "tau_mem is -1.0; it must be above 0"),
+    (lambda: broken_call("lif_step", params={"tau_mem": -1.0}), RangeError, "tau_mem is -1.0; it must be at least 1e-300"),
     (lambda: broken_call("lif_step", params={"tau_mem": [1e-6] * 9}), ShapeError, "tau_mem has shape"),
     (lambda: broken_call("adjoint_step", params={"spike_aware": 1}), DtypeError, "spike_aware is int 1; it must be boolean"),
     (lambda: broken_call("scores", params={"reduce": "mean"}), RangeError, "reduce is 'mean'; it must be one of max, sum"),
