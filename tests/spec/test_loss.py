@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from refsnn import Objective
+from refsnn import DtypeError, Objective, RangeError, ShapeError
 from refsnn.spec.loss import burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
 from refsnn.verify.strategies import generators
 
@@ -53,3 +53,16 @@ def test_a_tie_in_time_goes_to_the_first_sample_and_time_zero_counts():
 def test_cross_entropy_survives_scores_that_would_overflow():
     loss, dm = cross_entropy(np.array([[1e4, 0.0]]), np.array([1]))
     assert loss == 1e4 and dm.tolist() == [[1.0, -1.0]]
+
+
+@pytest.mark.parametrize(("V", "options"), [(np.full((2, 1, 1), 1e308), {}), (np.full((2, 1, 1), 1e308), {"reduce": "sum", "readout_scale": 1.0}),
+                                            (np.full((2, 1, 1), 1e30, np.float32), {"readout_scale": 1e10})])
+def test_scores_that_the_dtype_cannot_hold_are_refused(V, options):
+    assert np.isfinite(scores(V / V.dtype.type(1e10), Objective(**options))).all()
+    with pytest.raises(RangeError, match=f"make scores that are more than {V.dtype}"):
+        scores(V, Objective(**options))
+    for wrong, error in ((V[0], ShapeError), (V.astype(int), DtypeError), (np.full((2, 1, 1), np.nan), RangeError)):
+        with pytest.raises(error, match="V "):
+            scores(wrong, Objective())
+    with pytest.raises(DtypeError, match="objective"):
+        scores(V, None)
