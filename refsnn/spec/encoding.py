@@ -138,7 +138,7 @@ def rotate(images: np.ndarray, degrees: np.ndarray, shifts: np.ndarray | None = 
         raise ShapeError(f"shifts has shape {shifts.shape}; for {B} images it must be {(B, 2)}")
     angle = np.deg2rad(degrees)[:, None, None]                                   # (B, 1, 1)
     y, x = np.mgrid[:H, :W]
-    shifts = shifts.clip(-2.0**40, 2.0**40)                                      # out of sight, and numbers still
+    shifts = shifts.clip(-(H + W), H + W)                                        # out of sight, and numbers still
     y = y - (H - 1) / 2 - shifts[:, 0, None, None]                               # (B, H, W) relative to the moved centre
     x = x - (W - 1) / 2 - shifts[:, 1, None, None]                               # (B, H, W)
     source_x = np.cos(angle) * x - np.sin(angle) * y + (W - 1) / 2               # (B, H, W)

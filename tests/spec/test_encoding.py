@@ -174,6 +174,9 @@ def test_an_image_that_is_moved_out_of_sight_is_black(far):
     with np.errstate(all="raise"):
         for shift in ([far, 0.0], [0.0, far], [far, far]):
             assert not rotate(images, np.array([30.0]), np.array([shift])).any()
+    row = np.arange(1, 10, dtype=np.uint8).reshape(1, 1, 9)
+    assert rotate(row, np.zeros(1), np.array([[0.0, 8.0]]))[0, 0].tolist() == [0] * 8 + [1]
+    assert rotate(row, np.zeros(1), np.array([[0.0, -8.0]]))[0, 0].tolist() == [9] + [0] * 8
 
 
 def test_small_integers_are_counted_with_as_integers():
