@@ -59,7 +59,7 @@ class Settings:
                 raise ShapeError(f"{name} has shape {array.shape} but membrane_scale has {self.membrane_scale.shape}")
             if name in CODES and (array.min() < 0 or array.max() > LARGEST):
                 raise RangeError(f"{name} reaches from {array.min()} to {array.max()}; a setting has 10 bits, 0 .. {LARGEST}")
-            object.__setattr__(self, name, array.astype(int, copy=False))                # an int8 could not be counted with
+            object.__setattr__(self, name, array.astype(int))                            # an int8 could not be counted with
 
     @classmethod
     def nominal(cls, N):

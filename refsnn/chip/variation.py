@@ -42,7 +42,7 @@ LARGEST = 1e3          # of any strength, in its unit: what is above means nothi
 SMALLEST_STEP = 1e-6       # of a converter that is not left out
 EXTREME = 1e6          # a factor on a nominal parameter lies between one over it and it
 SIGNED = (-EXTREME, EXTREME)
-LIMITS = {"leak": SIGNED, "reset": SIGNED, "converter_offset": SIGNED, "sample_time": (0, 1), "alive": (0, 1)}       # of the arrays of a FixedPattern
+LIMITS = {"leak": SIGNED, "reset": SIGNED, "converter_offset": SIGNED, "sample_time": (0, 1), "alive": (False, True)}       # of the arrays of a FixedPattern
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
 

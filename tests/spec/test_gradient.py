@@ -305,3 +305,13 @@ def test_two_time_steps_are_enough_and_the_loss_is_a_plain_number():
 def test_the_largest_weights_can_be_built():
     Layer(np.full((5, 4), 1e100), np.full((4, 4), -1e100))
     Layer(np.full((5, 4), 1e12, np.float32))
+
+
+def test_the_largest_and_the_smallest_threshold_of_a_layer_and_the_most_weights_of_a_network(monkeypatch):
+    for dtype, largest in ((np.float64, 1e100), (np.float32, 1e12)):
+        threshold = np.array([largest, 1 / largest])
+        assert Layer(np.zeros((3, 2), dtype), neuron=NeuronParameters(threshold=threshold)).neuron.threshold is threshold
+    monkeypatch.setattr("refsnn.spec.network.MOST_WEIGHTS", 6)
+    assert Network.initialise(np.random.default_rng(0), (3, 2, 3)).layers[0].W.shape == (3, 2)
+    with pytest.raises(RangeError, match="6 weights"):
+        Network.initialise(np.random.default_rng(0), (3, 2, 4))

@@ -116,3 +116,12 @@ def test_noise_is_added_to_the_readout_only():
     hidden, readout = forward(network, x, noise)
     np.testing.assert_array_equal(readout.membrane, noise)
     assert not hidden.membrane.any()
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_syn", "threshold", "dt"])
+@pytest.mark.parametrize(("allowed", "refused"), [(1e-300, 0.9e-300), (1e300, 1.1e300)])
+def test_parameters_are_numbers_that_can_be_multiplied(name, allowed, refused):
+    for build in (float, lambda value: np.array([1.0, value])) if name != "dt" else (float,):
+        assert np.array_equal(getattr(NeuronParameters(**{name: build(allowed)}), name), build(allowed))
+        with pytest.raises(RangeError, match=name):
+            NeuronParameters(**{name: build(refused)})

@@ -83,6 +83,8 @@ def test_what_is_no_list_of_parameters_is_refused():
             parameters([SimpleNamespace(W=wrong)])
         with pytest.raises(DtypeError, match="arrays"):
             adam_start(wrong)
+    with pytest.raises(DtypeError, match=r"the dtype of arrays\[1\]"):
+        adam_start([np.ones(2), np.ones(2, int)])
 
 
 def test_gradient_and_state_must_be_those_of_the_network():
