@@ -49,7 +49,7 @@ def main(arguments=None):
     if sys.stdout is None:                                               # closed by whoever started this process
         sys.stdout = open(os.devnull, "w", encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):                               # a name of a file, for one, that the terminal's encoding cannot write
+        if getattr(stream, "errors", "") == "strict" and hasattr(stream, "reconfigure"):     # for what the terminal's encoding cannot write
             stream.reconfigure(errors="backslashreplace")
     try:
         return run(parser().parse_args(arguments))

@@ -45,14 +45,15 @@ def check_result(loss, arrays):
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(loss + sum(float(array.sum()) for array in arrays))
     if suspicious and not (np.isfinite(loss) and all(np.isfinite(array).all() for array in arrays)):
-        raise RangeError(f"the loss is {loss}, and it or its gradient is more than {arrays[0].dtype} can hold; weights, trace, noise or objective are too large for it")
+        raise RangeError(f"the loss is {loss}, and it or its gradient is more than {arrays[0].dtype} can hold; weights, trace, noise or objective "
+                         "are too large for it")
 
 
 def check_array(name, array, ndim):
     """Raise unless `array` is an ndarray with `ndim` axes, None for one or more, none of them empty."""
     if not isinstance(array, np.ndarray) or isinstance(array, (np.ma.MaskedArray, np.matrix)):
         raise DtypeError(f"{name} is {describe(array)}; it must be a numpy array, neither masked nor a matrix")
-    if array.ndim != ndim if ndim is not None else not array.ndim:
+    if (not array.ndim if ndim is None else array.ndim != ndim):
         raise ShapeError(f"{name} has shape {array.shape}; it must have {'one or more' if ndim is None else ndim} axes")
     if array.size == 0:
         raise ShapeError(f"{name} has shape {array.shape}: an axis is empty")

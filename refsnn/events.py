@@ -4,11 +4,11 @@ Works with numpy alone; with scipy the products are sparse, and faster by an ord
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
-from refsnn.errors import ShapeError, check_array, check_float_dtype, check_type
+from refsnn.errors import DtypeError, RangeError, RefsnnError, ShapeError, check_array, check_count, check_float_dtype, check_type, describe
 from refsnn.spec.encoding import pixel_bins
 from refsnn.spec.network import Network, check_input
 
@@ -53,12 +53,29 @@ class Events:
 
     @classmethod
     def listed(cls, indices: np.ndarray, shape: tuple[int, int, int], dtype) -> "Events":
-        """The events at ascending flat indices (E,) into (T, B, M)."""
-        T, B, M = shape
+        """The events at ascending flat indices (E,) into (T, B, M). Raises ShapeError, DtypeError, RangeError."""
+        T, B, M = shape = shape_of(shape)
+        if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu" or indices.ndim != 1:
+            raise DtypeError(f"indices are {describe(indices)}; they must be an array of integers with one axis")
+        if len(indices) and (indices.min() < 0 or indices.max() >= T * B * M):
+            raise RangeError(f"indices run from {indices.min()} to {indices.max()}; they must lie in 0..{T * B * M - 1}")
         rows, columns = np.divmod(indices, M)
         pointers = np.zeros(T * B + 1, np.int32)
         np.cumsum(np.bincount(rows, minlength=T * B), out=pointers[1:])
         return cls(shape, indices, pointers, columns.astype(np.int32), np.ones(len(indices), dtype))
+
+    @cached_property
+    def sound(self) -> bool:
+        """Whether the lists belong together, as those of others need not: the sparse routines would read what is not theirs."""
+        if not all(isinstance(array, np.ndarray) for array in (self.indices, self.pointers, self.columns, self.values)):
+            return False
+        try:
+            made = Events.listed(self.indices, self.shape, self.values.dtype)
+        except RefsnnError:
+            return False
+        pairs = [(self.pointers, made.pointers), (self.columns, made.columns), (self.values, made.values)]
+        same = self.shape == made.shape and all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in pairs)
+        return same and bool((self.indices[1:] > self.indices[:-1]).all())
 
     def per_sample(self):
         """How often each unit spikes in each sample, sum over t: (B, M)."""
@@ -97,6 +114,13 @@ class Events:
             routines.csc_matvecs(len(out), *lam.shape, pointers, self.columns, self.values, lam.reshape(-1), out.reshape(-1))
 
 
+def shape_of(shape):
+    """(T, B, M) as plain integers. Raises ShapeError, DtypeError, RangeError."""
+    if not isinstance(shape, (list, tuple)) or len(shape) != 3:
+        raise ShapeError(f"shape is {describe(shape)}; it must be (T, B, M)")
+    return tuple(check_count("a size of the shape", size) for size in shape)
+
+
 def input_events(network, x, noise=None):
     """The input x (T, B, M) of a network, dense or Events already, as Events; checked as spec.network.check_input does.
 
@@ -104,8 +128,8 @@ def input_events(network, x, noise=None):
     """
     check_type("network", network, Network)
     W = network.layers[0].W
-    if isinstance(x, Events):
-        check_lists(x)
+    if isinstance(x, Events) and not x.sound:
+        raise ShapeError("the lists of these Events do not belong together; Events.of and encode_events make them, Events.listed of ascending indices")
     fits = isinstance(x, (np.ndarray, Events)) and len(x.shape) == 3 and x.shape[0] > 1 and x.shape[1] > 0 and x.shape[2] == W.shape[0] and noise is None
     if isinstance(x, Events):
         if not (fits and x.values.dtype == W.dtype):
@@ -117,22 +141,6 @@ def input_events(network, x, noise=None):
             return events
     check_input(network, x, noise)
     return Events.of(np.abs(x))                      # a zero with a sign is a zero
-
-
-def check_lists(events):
-    """Raise ShapeError unless the lists of Events fit each other and its shape: with others the sparse routines would read what is not theirs."""
-    indices, pointers, columns, values = arrays = events.indices, events.pointers, events.columns, events.values
-    fits = isinstance(events.shape, tuple) and len(events.shape) == 3 and all(type(n) is int and n > 0 for n in events.shape)
-    fits = fits and all(isinstance(array, np.ndarray) and array.ndim == 1 for array in arrays)
-    fits = fits and (indices.dtype.kind, pointers.dtype, columns.dtype, values.dtype.kind) == ("i", np.int32, np.int32, "f")
-    if fits:
-        T, B, M = events.shape
-        fits = len(pointers) == T * B + 1 and pointers[0] == 0 and pointers[-1] == len(indices) == len(columns) == len(values)
-    if fits and len(indices):
-        rows = np.repeat(np.arange(T * B), pointers[1:] - pointers[:-1]) if (pointers[1:] >= pointers[:-1]).all() else -1
-        fits = (rows * M + columns == indices).all() and columns.min() >= 0 and columns.max() < M and (values == 1).all()
-    if not fits:
-        raise ShapeError("the lists of these Events do not belong together; make them by Events.of, Events.listed or encode_events")
 
 
 def encode_events(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: float = 8e-6, dtype=np.float64) -> Events:

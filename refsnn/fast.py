@@ -41,6 +41,7 @@ def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarr
                       objective: Objective = Objective(), surrogate: Surrogate = Surrogate(),
                       noise: np.ndarray | None = None) -> tuple[float, tuple[LayerGradient, ...], tuple[Trace, ...]]:
     """spec.loss_and_gradient: (loss, gradient, trace); x (T, B, M), dense or as Events."""
+    check_type("objective", objective, Objective)
     check_type("surrogate", surrogate, Surrogate)
     events = input_events(network, x, noise)
     check_labels(labels, events.shape[1], network.layers[-1].W.shape[1])

@@ -27,7 +27,7 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
-LONGEST_HEADER = 1 << 16
+LONGEST_HEADER = 10_000    # bytes; numpy's own limit, which it looks at when they have been read
 
 
 def write_atomically(path, content):
@@ -38,10 +38,9 @@ def write_atomically(path, content):
     and the temporary one is gone. Raises DataError for a pipe or a device, in whose place a file must not be put.
     """
     refuse_special(path)
-    path = Path(os.path.realpath(path))
     data = content.encode() if isinstance(content, str) else content
     try:
-        replace_whole(path, data)
+        replace_whole(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -318,12 +318,13 @@ def test_decays_that_leave_nothing(tau):
 
 
 @pytest.mark.parametrize("change", [
-    {"shape": None}, {"shape": [20, 3, 16]}, {"shape": (20, 3)}, {"shape": (20, 3, 0)}, {"shape": (20.0, 3, 16)}, {"shape": (20, 3, 15)}, {"shape": (10, 6, 16)},
-    {"shape": (19, 3, 16)}, {"indices": None}, {"indices": np.zeros(3)}, {"pointers": np.zeros(61, int)}, {"values": None}, {"columns": np.zeros((2, 2), np.int32)},
-    {"columns": lambda columns: columns + 1}, {"columns": lambda columns: columns - 1}, {"columns": lambda columns: columns[:-1]},
-    {"columns": lambda columns: columns.astype(int)}, {"values": lambda values: 7 * values}, {"values": lambda values: values[:-1]},
-    {"values": lambda values: values.astype(int)}, {"indices": lambda indices: indices[:-1]}, {"indices": lambda indices: indices + 1},
-    {"indices": lambda indices: indices.astype(np.uint64)}, {"pointers": lambda pointers: pointers + 1}, {"pointers": lambda pointers: pointers[:-1]},
+    {"shape": None}, {"shape": (20, 3)}, {"shape": (20, 3, 0)}, {"shape": (20.0, 3, 16)}, {"shape": (20, 3, 15)}, {"shape": (10, 6, 16)},
+    {"shape": (19, 3, 16)}, {"indices": None}, {"indices": np.zeros(3)}, {"pointers": np.zeros(61, int)}, {"pointers": None}, {"columns": None}, {"values": None},
+    {"columns": np.zeros((2, 2), np.int32)}, {"columns": lambda columns: columns + 1}, {"columns": lambda columns: columns - 1},
+    {"columns": lambda columns: columns[:-1]}, {"columns": lambda columns: columns.astype(int)}, {"values": lambda values: 7 * values},
+    {"values": lambda values: values[:-1]}, {"indices": lambda indices: indices[:-1]}, {"indices": lambda indices: indices + 1},
+    {"indices": lambda indices: indices - indices[0] - 1}, {"indices": lambda indices: indices[None]}, {"indices": lambda indices: indices.astype(float)},
+    {"pointers": lambda pointers: pointers + 1}, {"pointers": lambda pointers: pointers[:-1]}, {"pointers": lambda pointers: pointers.astype(int)},
     {"pointers": lambda pointers: np.concatenate([pointers[:1], pointers[-2:0:-1], pointers[-1:]])},
 ], ids=str)
 def test_lists_of_events_that_do_not_belong_together_are_refused(change):
@@ -340,3 +341,22 @@ def test_events_are_made_of_floats_with_three_axes():
     for wrong, error in ((None, DtypeError), (np.zeros((2, 2)), ShapeError), (np.zeros((2, 2, 2), np.longdouble), DtypeError), (np.zeros((2, 2, 2), int), DtypeError)):
         with pytest.raises(error, match="x"):
             Events.of(wrong)
+
+
+def test_listed_events_ascend_and_take_any_integers():
+    network, x, labels = busy(B=3)
+    events = Events.of(x)
+    expected = fast.loss_and_gradient(network, events, labels)[0]
+    for indices, shape in ((events.indices.astype(np.uint64), events.shape), (events.indices.astype(np.int32), list(events.shape)),
+                           (events.indices, tuple(np.int64(n) for n in events.shape))):
+        assert fast.loss_and_gradient(network, Events.listed(indices, shape, x.dtype), labels)[0] == expected
+    for wrong in (events.indices[::-1], np.repeat(events.indices, 2)):
+        with pytest.raises(ShapeError, match="of ascending indices"):
+            fast.loss_and_gradient(network, Events.listed(wrong, events.shape, x.dtype), labels)
+    size = x.size
+    for indices, shape, error in ((np.array([0, size]), x.shape, RangeError), (np.array([-1, 0]), x.shape, RangeError), ([0], x.shape, DtypeError),
+                                  (np.zeros(1), x.shape, DtypeError), (np.zeros((1, 1), int), x.shape, DtypeError), (np.array([0]), x.shape[:2], ShapeError),
+                                  (np.array([0]), None, ShapeError), (np.array([0]), (2, 2, 0), RangeError)):
+        with pytest.raises(error):
+            Events.listed(indices, shape, x.dtype)
+    assert Events.listed(np.array([0, size - 1]), x.shape, x.dtype).sound and Events.listed(np.zeros(0, int), x.shape, x.dtype).sound

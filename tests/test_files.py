@@ -83,7 +83,7 @@ def test_what_is_no_file_is_not_replaced_and_a_link_is_followed(tmp_path):
     assert (tmp_path / "link").is_symlink() and (tmp_path / "there" / "target").read_text() == "text"
 
 
-@pytest.mark.parametrize(("version", "form", "longest"), [(b"\x01\x00", "<H", None), (b"\x02\x00", "<I", 2**16)])
+@pytest.mark.parametrize(("version", "form", "longest"), [(b"\x01\x00", "<H", 10_000), (b"\x02\x00", "<I", 10_000)])
 def test_a_header_has_a_length_that_arrays_have(version, form, longest, tmp_path):
     def archive(length):
         text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }"
@@ -92,6 +92,6 @@ def test_a_header_has_a_length_that_arrays_have(version, form, longest, tmp_path
         return tmp_path / "one.npz"
 
     assert read_npz(archive(118))["x"].tolist() == [0, 0, 0]
-    if longest is not None:
-        with pytest.raises(DataError, match="claims 65,537 bytes; at most 65,536"):
-            read_npz(archive(longest + 1))
+    assert read_npz(archive(longest))["x"].tolist() == [0, 0, 0]
+    with pytest.raises(DataError, match="claims 10,001 bytes; at most 10,000"):
+        read_npz(archive(longest + 1))

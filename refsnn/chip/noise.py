@@ -17,7 +17,7 @@ import numpy as np
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_float_array, check_same_dtype, describe
 
 
-LARGEST = 1e6
+LARGEST_NOISE = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,5 +75,5 @@ def check_noise(noises, shapes, dtype, variation):
             check_same_dtype(f"noise[{index}].{name}", array, dtype)
             if array.shape != wanted:
                 raise ShapeError(f"noise[{index}].{name} has shape {array.shape}; it must be {wanted}")
-            if np.abs(array).max() > LARGEST:
-                raise RangeError(f"noise[{index}].{name} reaches {np.abs(array).max():g}; standard normal numbers do not, and more than {LARGEST:g} is refused")
+            if (largest := np.abs(array).max()) > LARGEST_NOISE:
+                raise RangeError(f"noise[{index}].{name} reaches {largest:g}; standard normal numbers do not, and more than {LARGEST_NOISE:g} is refused")

@@ -42,7 +42,8 @@ LARGEST = 1e3          # of any strength, in its unit: what is above means nothi
 SMALLEST_STEP = 1e-6       # of a converter that is not left out
 EXTREME = 1e6          # a factor on a nominal parameter lies between one over it and it
 SIGNED = (-EXTREME, EXTREME)
-LIMITS = {"leak": SIGNED, "reset": SIGNED, "converter_offset": SIGNED, "sample_time": (0, 1), "alive": (False, True)}       # of the arrays of a FixedPattern
+LIMITS = {"leak": SIGNED, "reset": SIGNED, "converter_offset": SIGNED, "sample_time": (0, 1), "refractory": (0, EXTREME),
+          "alive": (False, True)}       # of the arrays of a FixedPattern
 SMALLEST_FACTOR = 0.1  # assumption: no circuit has less than a tenth of its nominal parameter; bites only at large spreads
 
 
@@ -231,7 +232,7 @@ def drift_pattern(rng, pattern, sigma):
     """
     moving = ("tau_mem", "tau_exc", "tau_inh", "threshold", "gain_exc", "gain_inh", "refractory")
     N = len(pattern.leak)
-    moved = {name: np.maximum(getattr(pattern, name) * (1 + sigma * rng.standard_normal(N)), SMALLEST_FACTOR) for name in moving}
+    moved = {name: np.clip(getattr(pattern, name) * (1 + sigma * rng.standard_normal(N)), SMALLEST_FACTOR, EXTREME) for name in moving}
     for name in ("leak", "reset"):
-        moved[name] = getattr(pattern, name) + sigma * rng.standard_normal(N)
+        moved[name] = np.clip(getattr(pattern, name) + sigma * rng.standard_normal(N), *SIGNED)
     return replace(pattern, **moved)

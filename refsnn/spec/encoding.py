@@ -19,7 +19,7 @@ import numpy as np
 from refsnn.errors import DtypeError, RangeError, ShapeError, check_array, check_count, check_float_array, check_float_dtype, check_number
 
 THRESHOLD_IN = 0.2
-LARGEST_INPUT = 2**30        # elements of x, dense or listed
+LARGEST_INPUT = 2**30        # elements of a dense x, or rows of one that is listed
 
 
 def downscale(images: np.ndarray, crop: int = 2, size: int = 16) -> np.ndarray:
@@ -99,6 +99,8 @@ def encode(images: np.ndarray, steps: int = 20, dt: float = 1.7e-6, tau_in: floa
     array([[0, 1, 7, 0]])
     """
     pixel_bin = pixel_bins(images, steps, dt, tau_in, dtype)                     # (B, M)
+    if int(steps) * pixel_bin.size > LARGEST_INPUT:
+        raise RangeError(f"{steps} steps of {pixel_bin.size} pixels are more than {LARGEST_INPUT:,} elements of x; encode fewer images at once")
     return (pixel_bin == np.arange(steps)[:, None, None]).astype(dtype)          # (T, B, M)
 
 
@@ -108,8 +110,8 @@ def pixel_bins(images, steps, dt, tau_in, dtype):
     steps = check_count("steps", steps, low=2, high=2**24)
     dt, tau_in = check_number("dt", dt, low=0, strict=True), check_number("tau_in", tau_in, low=0, strict=True)
     check_float_dtype(dtype)
-    if steps * images.size > LARGEST_INPUT:
-        raise RangeError(f"{steps} steps of {images.size} pixels are more than {LARGEST_INPUT:,} elements of x; encode fewer images at once")
+    if steps * len(images) > LARGEST_INPUT:
+        raise RangeError(f"{steps} steps of {len(images)} images are more than {LARGEST_INPUT:,} rows of x; encode fewer images at once")
     t = latency(np.arange(256) / 255, tau_in)                                    # (256,) one latency a grey level
     with np.errstate(over="ignore"):                                             # inf is late
         bins = np.minimum(np.floor((t - t[255]) / dt), steps).astype(int)        # (256,) silent and late ones: `steps`

@@ -125,8 +125,12 @@ class Network:
 
     def with_parameters(self, arrays) -> "Network":
         """The same network with other weights: `arrays` in the order of parameters(network.layers). Raises ShapeError, DtypeError, RangeError."""
-        if not isinstance(arrays, (list, tuple)) or len(arrays) != len(parameters(self.layers)):
-            raise ShapeError(f"arrays is {describe(arrays)}; it must be a list of {len(parameters(self.layers))} arrays")
+        try:
+            arrays = list(arrays)
+        except TypeError:
+            raise DtypeError(f"arrays is {describe(arrays)}; it must be a list of arrays") from None
+        if len(arrays) != len(parameters(self.layers)):
+            raise ShapeError(f"there are {len(arrays)} arrays; the network has {len(parameters(self.layers))}")
         arrays = iter(arrays)
         return Network(tuple(replace(layer, W=next(arrays), R=None if layer.R is None else next(arrays)) for layer in self.layers))
 
@@ -166,6 +170,7 @@ def loss_and_gradient(network: Network, x: np.ndarray, labels: np.ndarray, trace
     labels (B,) integers below K. loss: a float. gradient: a tuple, one entry a layer, with fields W and R (R None where the
     layer has none), in the dtype of the weights. Raises ShapeError, DtypeError, RangeError.
     """
+    check_type("objective", objective, Objective)
     check_type("surrogate", surrogate, Surrogate)
     if trace is None:
         trace = forward(network, x, noise)

@@ -56,7 +56,8 @@ class NeuronParameters:
                 object.__setattr__(self, name, check_number(name, value, SMALLEST, LARGEST))
                 continue
             check_float_array(name, value, 1)
-            wrong = (value < SMALLEST) | (value > LARGEST)
+            wide = value.astype(float)                                           # a float32 cannot be compared with 1e300
+            wrong = (wide < SMALLEST) | (wide > LARGEST)
             if wrong.any():
                 raise RangeError(f"{name}[{wrong.argmax()}] is {value[wrong.argmax()]}; it must lie in {SMALLEST:g}..{LARGEST:g}")
 

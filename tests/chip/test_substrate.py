@@ -393,7 +393,8 @@ def test_a_pattern_that_no_circuits_have_is_refused(changes, error, message):
 
 def test_the_borders_of_what_circuits_have():
     chip = Chip.sample(np.random.default_rng(0), Network.initialise(np.random.default_rng(0), (16, 5, 2)), Variation.ideal())
-    for changes in ({"tau_mem": 1e6}, {"tau_mem": 1e-6}, {"leak": 1e6}, {"leak": -1e6}, {"reset": 1e6}, {"converter_offset": -1e6}, {"sample_time": 0.0}, {"sample_time": 1.0}):
+    for changes in ({"tau_mem": 1e6}, {"tau_mem": 1e-6}, {"leak": 1e6}, {"leak": -1e6}, {"reset": 1e6}, {"converter_offset": -1e6}, {"sample_time": 0.0}, {"sample_time": 1.0},
+                    {"refractory": 0.0}):
         replace(chip, pattern=(replace(chip.pattern[0], **{name: np.full(5, value) for name, value in changes.items()}), chip.pattern[1]))
     replace(chip, pattern=(replace(chip.pattern[0], synapse_exc=np.zeros((16, 5)), synapse_inh=np.full((16, 5), 1e6), alive=np.zeros(5, bool)), chip.pattern[1]))
     with pytest.raises(DtypeError, match="pattern is"):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import refsnn.chip.variation as room
-from refsnn import DtypeError, Network, RangeError, Variation
-from refsnn.chip.variation import draw_pattern
+from refsnn import Chip, DtypeError, Network, RangeError, Variation
+from refsnn.chip.variation import draw_pattern, drift_pattern
 
 NAMES = [field.name for field in fields(Variation)]
 SHARES = {"dead_neurons", "dead_synapses", "lost_events", "sample_time"}
@@ -99,6 +99,17 @@ def test_no_parameter_falls_below_a_tenth_however_wide_the_spread():
     network = Network.initialise(np.random.default_rng(0), (2, 5000, 2))
     pattern = draw_pattern(np.random.default_rng(1), network, Variation.decalibrated(0.5))[0]
     assert pattern.tau_mem.min() == 0.1 and pattern.threshold.min() == 0.1
+
+
+def test_a_chip_that_has_drifted_far_still_has_circuits():
+    network = Network.initialise(np.random.default_rng(0), (3, 40, 2))
+    chip = Chip.sample(np.random.default_rng(0), network, replace(Variation.ideal(), drift=1000.0))
+    for _ in range(4):
+        chip = chip.drifted(np.random.default_rng(1))
+    pattern = chip.pattern[0]
+    assert pattern.gain_exc.max() == 1e6 and pattern.gain_exc.min() == 0.1 and np.abs(pattern.leak).max() > 1000
+    drifted = drift_pattern(np.random.default_rng(1), replace(pattern, leak=np.full(40, 1e6), reset=np.full(40, -1e6)), 10.0)
+    assert drifted.leak.max() == 1e6 and drifted.reset.min() == -1e6 and drifted.leak.min() < 1e6
 
 
 class AtTheBorder:

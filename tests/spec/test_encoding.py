@@ -190,6 +190,10 @@ def test_small_integers_are_counted_with_as_integers():
     np.testing.assert_array_equal(one.layers[0].W, other.layers[0].W)
 
 
-def test_a_long_list_of_events_is_refused_as_a_dense_input_is():
-    with pytest.raises(RangeError, match="16777216 steps of 65 pixels"):
+def test_a_long_list_of_events_is_refused_as_a_dense_input_is(monkeypatch):
+    with pytest.raises(RangeError, match="16777216 steps of 65 images are more than 1,073,741,824 rows"):
         encode_events(np.zeros((65, 1, 1), np.uint8), steps=2**24)
+    monkeypatch.setattr(encoding, "LARGEST_INPUT", 24)
+    assert encode_events(np.full((8, 5, 5), 255, np.uint8), steps=3).shape == (3, 8, 25)
+    with pytest.raises(RangeError, match="4 steps of 8 images are more than 24 rows"):
+        encode_events(np.zeros((8, 5, 5), np.uint8), steps=4)

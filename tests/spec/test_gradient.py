@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn import (DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, Trace, forward,
+from refsnn import (DtypeError, Layer, Network, NeuronParameters, Objective, RangeError, ShapeError, Surrogate, Trace, fast, forward,
                     loss_and_gradient)
 from refsnn.spec import drop_units, parameters
 from refsnn.spec.bptt import backward, spike_adjoint
@@ -264,8 +264,11 @@ for _ in range(100_000):
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2)), ShapeError, "sizes"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 0, 2)), RangeError, r"sizes\[1\]"),
     (lambda: Network.initialise(np.random.default_rng(0), (3, 2**15, 2**15 + 1)), RangeError, "1,073,741,824 weights"),
-    (lambda: arguments()["network"].with_parameters([]), ShapeError, "arrays is"),
-    (lambda: arguments()["network"].with_parameters(None), ShapeError, "arrays is"),
+    (lambda: arguments()["network"].with_parameters([]), ShapeError, "there are 0 arrays"),
+    (lambda: arguments()["network"].with_parameters(None), DtypeError, "arrays is"),
+    (lambda: NeuronParameters(tau_syn=np.array([1e-5, 0], np.float32)), RangeError, r"tau_syn\[1\] is 0"),
+    (lambda: loss_and_gradient(**arguments(x=None, objective=None)), DtypeError, "objective is"),
+    (lambda: fast.loss_and_gradient(**arguments(x=None, objective=None)), DtypeError, "objective is"),
     (lambda: Layer(np.zeros((2, 2)), neuron=NeuronParameters(threshold=1.1e100)), RangeError, "threshold"),
     (lambda: Layer(np.zeros((2, 2)), neuron=NeuronParameters(threshold=0.9e-100)), RangeError, "threshold"),
     (lambda: Layer(np.zeros((2, 2), np.float32), neuron=NeuronParameters(threshold=np.array([1.0, 1.1e12]))), RangeError, "threshold"),

@@ -121,6 +121,7 @@ def test_noise_is_added_to_the_readout_only():
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn", "threshold", "dt"])
 @pytest.mark.parametrize(("allowed", "refused"), [(1e-300, 0.9e-300), (1e300, 1.1e300)])
 def test_parameters_are_numbers_that_can_be_multiplied(name, allowed, refused):
+    assert NeuronParameters(**{name: np.ones(2, np.float32)} if name != "dt" else {}).dt == 1.7e-6
     for build in (float, lambda value: np.array([1.0, value])) if name != "dt" else (float,):
         assert np.array_equal(getattr(NeuronParameters(**{name: build(allowed)}), name), build(allowed))
         with pytest.raises(RangeError, match=name):
