@@ -350,7 +350,8 @@ def test_listed_events_ascend_and_take_any_integers():
     for indices, shape in ((events.indices.astype(np.uint64), events.shape), (events.indices.astype(np.int32), list(events.shape)),
                            (events.indices, tuple(np.int64(n) for n in events.shape))):
         assert fast.loss_and_gradient(network, Events.listed(indices, shape, x.dtype), labels)[0] == expected
-    for wrong in (events.indices[::-1], np.repeat(events.indices, 2)):
+    swapped = np.concatenate([events.indices[:-2], events.indices[:-3:-1]])
+    for wrong in (events.indices[::-1], np.repeat(events.indices, 2), swapped):
         with pytest.raises(ShapeError, match="of ascending indices"):
             fast.loss_and_gradient(network, Events.listed(wrong, events.shape, x.dtype), labels)
     size = x.size

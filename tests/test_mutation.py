@@ -30,3 +30,8 @@ def test_reasons_are_of_mutants_that_there_are(mutation):
     assert len(keys) == len(mutants)
     reasons = [json.dumps(own["mutant"]) for own in json.loads(mutation.EQUIVALENT.read_text(encoding="utf-8"))]
     assert len(set(reasons)) == len(reasons) and set(reasons) <= keys
+    counts = json.loads(mutation.RESULTS.read_text(encoding="utf-8"))["counts"]
+    assert list(counts) == list(mutation.TARGETS)
+    for target, own in counts.items():
+        assert own["equivalent"] == sum(json.loads(reason)[0].startswith(target) for reason in reasons), target
+        assert sum(own.values()) == 2 * own["mutants"], target

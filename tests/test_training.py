@@ -515,10 +515,18 @@ def test_the_default_recipe_reaches_94_5_percent_in_the_loop(tmp_path):
     ({"epochs": 0}, RangeError), ({"epochs": 1.5}, DtypeError), ({"hidden": ()}, RangeError), ({"hidden": (0,)}, RangeError),
     ({"rotation": -1.0}, RangeError), ({"dropout": 1.0}, RangeError), ({"burst": float("nan")}, RangeError), ({"rate": -1.0}, RangeError),
     ({"slope": 0.0}, RangeError), ({"seed": -1}, RangeError), ({"data": 5}, DtypeError), ({"spike_aware": "yes"}, DtypeError),
+    ({"calibrate": True, "substrate": "ideal"}, RangeError), ({"parts": True, "substrate": "ideal"}, RangeError), ({"parts": True, "calibrate": True}, RangeError),
+    ({"calibrate": 1}, DtypeError), ({"parts": 1}, DtypeError),
 ])
 def test_a_setting_that_means_nothing_is_refused(changes, error):
     with pytest.raises(error, match=next(iter(changes))):
         Recipe(**changes)
+
+
+def test_what_goes_together_is_taken():
+    for changes in ({"calibrate": True}, {"parts": True}, {"substrate": "ideal"}):
+        recipe = Recipe(**changes)
+        assert all(getattr(recipe, name) == value for name, value in changes.items())
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
