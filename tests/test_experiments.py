@@ -292,7 +292,7 @@ def test_an_experiment_reports_all_its_runs(name, tiny, tmp_path, capsys):
     assert {len(row) for row in results["table"]} == {len(results["table"][0])}
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.long) if name == "ablation" else name for name in EXPERIMENTS])
 def test_an_experiment_draws_its_figure_from_its_results(name, tiny, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert main(["reproduce", name, "--out", str(tmp_path), *tiny(name), "--seeds", "0", "1"]) == 0

@@ -559,11 +559,11 @@ def test_the_command_checks_an_adapter_of_the_current_folder_and_writes_reports(
     command(*who, "--xfail", "xfail", code=0)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [("os._exit(0)", "it ended, with exit code 0"), ("time.sleep(600)", "no answer within 5 s")])
+@pytest.mark.parametrize(("wrong", "message"), [("os._exit(0)", "it ended, with exit code 0"), ("time.sleep(600)", "no answer within 3 s")])
 def test_an_adapter_that_ends_its_process_or_hangs_is_found(wrong, message, folder, capsys):
     (folder / "fatal.py").write_text("import os, time\nfrom refsnn.verify.conformance.examples.minimal import Minimal\n"
                                      f"class Fatal(Minimal):\n    def call(self, *given):\n        {wrong}\nadapter = Fatal()\n")
-    command("--adapter", "fatal:adapter", "--timeout", "5", code=1)
+    command("--adapter", "fatal:adapter", "--timeout", "3", code=1)
     assert f"diagnosis  {message} (surrogate/first)" in capsys.readouterr().out
 
 
