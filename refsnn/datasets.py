@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsnn.errors import DataError, DtypeError, RangeError, ShapeError, check_array, describe
+from refsnn.errors import DataError, DtypeError, RangeError, ShapeError, check_array, check_path
 from refsnn.files import damage_is_data_error, read_exactly, read_npz
 from refsnn.spec.encoding import check_images, downscale
 
@@ -74,11 +74,9 @@ def load(source: str | Path = "sample") -> Dataset:
     >>> load().train_labels[:10]
     array([5, 0, 4, 1, 9, 2, 1, 3, 1, 4])
     """
-    if not isinstance(source, (str, Path)):
-        raise DtypeError(f"source is {describe(source)}; it must be 'sample' or a path")
+    path = check_path("source", source)
     if source == "sample":
         return load_sample()
-    path = Path(source)
     if path.suffix == ".npz":
         with damage_is_data_error(path):
             return read_dataset(path, path.stem)
@@ -91,9 +89,9 @@ def read_idx(path):
     """Read an IDX file of unsigned bytes, plain or .gz, into a uint8 array of the shape that its header gives.
 
     The format: two zero bytes, 8 for unsigned bytes, the number of axes, each axis as a big-endian uint32, the elements in C
-    order. Raises DataError.
+    order. Raises DataError; DtypeError and RangeError for what is no path.
     """
-    path = Path(path)
+    path = check_path("path", path)
     with damage_is_data_error(path):
         return idx_array(read_idx_bytes(path))
 

@@ -5,6 +5,9 @@ functions it calls do not check again. Each class is also the built-in exception
 ``except ValueError`` works as well.
 """
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 
@@ -127,6 +130,15 @@ def check_type(name, value, kind):
     """Raise DtypeError unless `value` is an instance of the class `kind`."""
     if not isinstance(value, kind):
         raise DtypeError(f"{name} is {describe(value)}; it must be a {kind.__name__}")
+
+
+def check_path(name, path):
+    """The `path` as a Path; raise unless it is a text or a path, and one that a file can have."""
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise DtypeError(f"{name} is {describe(path)}; it must be a path or a text")
+    if "\0" in os.fspath(path):
+        raise RangeError(f"{name} is {describe(path)}; no file's name has the letter NUL")
+    return Path(path)
 
 
 def describe(value, kind="{} "):

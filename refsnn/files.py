@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsnn.errors import DataError, DtypeError, ShapeError
+from refsnn.errors import DataError, DtypeError, ShapeError, check_path
 
 # What reading a damaged file can raise: from zipfile BadZipFile, struct.error, OverflowError and RuntimeError (encrypted, or an
 # unknown compression), from numpy's parser of npy headers TypeError, SyntaxError, MemoryError, RecursionError and TokenError.
@@ -143,7 +143,8 @@ def damage_is_data_error(path, remedy=""):
 
 
 def refuse_special(path):
-    """Raise DataError for a path that is there and is neither file nor folder: a pipe or a device, on which reading could wait for ever."""
-    path = Path(path)
+    """Raise DataError for a path that is there and is neither file nor folder: a pipe or a device, on which reading could wait for ever; DtypeError and RangeError for
+    what is no path."""
+    path = check_path("path", path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise DataError(f"{path} is no file, but a pipe or a device")

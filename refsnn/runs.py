@@ -25,7 +25,7 @@ import refsnn
 from refsnn.chip.cost import cost
 from refsnn.crew import crew_of
 from refsnn.datasets import load
-from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_type
+from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_path, check_type
 from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
@@ -101,10 +101,11 @@ def carry_out(task, recipe, folder, resume, report):
 
 @contextlib.contextmanager
 def claimed(folder):
-    """Make a folder, or the first free numbered one for None, and keep every other process of ours out of it. Raises DataError."""
-    if folder is None:
-        folder = next_numbered_folder()
-    folder = Path(folder)
+    """Make a folder, or the first free numbered one for None, and keep every other process of ours out of it.
+
+    Raises DataError; DtypeError and RangeError for what is no path.
+    """
+    folder = next_numbered_folder() if folder is None else check_path("folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     try:

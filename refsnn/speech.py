@@ -22,11 +22,10 @@ ships the MFCCs; the selection of channels and the factor 2000 from Cramer, Bill
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from refsnn.errors import DataError
+from refsnn.errors import DataError, check_path
 from refsnn.files import damage_is_data_error, read_npz
 from refsnn.spec.encoding import THRESHOLD_IN
 
@@ -56,7 +55,7 @@ class Spoken:
 
 def load(source) -> Spoken:
     """Load Spoken from a folder with shd_train.h5 and shd_test.h5 (needs h5py), or from digits.npz, verified by sha256. Raises DataError."""
-    path = Path(source)
+    path = check_path("source", source)
     if path.is_dir() and (path / SHD_FILES[0]).exists():
         parts = [read_shd(path / file) for file in SHD_FILES]
         return Spoken("shd", *parts[0], *parts[1])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import refsnn
-from refsnn.errors import DataError
+from refsnn.errors import DataError, check_path
 from refsnn.exercises.catalogue import EXERCISES
 from refsnn.exercises.child import PRINTED
 from refsnn.exercises.paper import on_paper
@@ -68,7 +68,7 @@ class Feedback:
 
 def check_file(path, timeout):
     """Check a student's file: a Feedback. timeout: seconds that one call may take. Raises DataError where it is of no exercise, OSError."""
-    path = Path(path).resolve()
+    path = check_path("path", path).resolve()
     refuse_special(path)
     text = path.read_text(encoding="utf-8-sig", errors="replace")     # editors of Windows begin a file with a byte-order mark
     number = number_of(text, path)

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 import refsnn
-from refsnn import DataError
+from refsnn import DataError, DtypeError, RangeError, Trace, speech
 from refsnn.datasets import load, read_idx
-from refsnn.exchange.recordings import load_trace
+from refsnn.exchange.recordings import load_trace, save_trace
 from refsnn.exercises.checker import check_file
 from refsnn.files import LARGEST, read_npz
-from refsnn.runs import load_checkpoint
+from refsnn.runs import claimed, load_checkpoint
 from refsnn.verify.conformance.report import load_failure, read_expected_failures
-from refsnn.verify.vectors import check, read_case
+from refsnn.verify.vectors import archive, check, collection, read_case
 
 READERS = {"data set": load, "IDX": read_idx, "checkpoint": load_checkpoint, "recording": load_trace, "exercise": lambda path: check_file(path, 10.0),
            "failure": load_failure, "expected failures": read_expected_failures}
@@ -49,6 +49,16 @@ def test_a_device_is_refused_at_once(name, tmp_path):
     (tmp_path / "zero.npz").symlink_to("/dev/zero")
     with pytest.raises(DataError, match="is no file, but a pipe or a device"):
         READERS[name](tmp_path / "zero.npz")
+
+
+@pytest.mark.parametrize("name", [*READERS, "vector", "vectors", "vectors made", "vectors copied", "spoken digits", "recording to be written", "folder of a run"])
+@pytest.mark.parametrize("path, error", [(3, DtypeError), (["a"], DtypeError), (b"a", DtypeError), ("a\0b", RangeError)])
+def test_what_is_no_path_is_refused(name, path, error):
+    trace = (Trace(np.zeros((2, 1, 1)), np.zeros((2, 1, 1))), Trace(np.zeros((2, 1, 1))))
+    others = {"vector": read_case, "vectors": check, "vectors made": collection.generate, "vectors copied": archive.copy, "spoken digits": speech.load, "recording to be written": lambda path: save_trace(path, trace),
+              "folder of a run": lambda path: claimed(path).__enter__()}
+    with pytest.raises(error, match="must be a path|NUL"):
+        (READERS | others)[name](path)
 
 
 def npy_header(shape):

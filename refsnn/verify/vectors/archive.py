@@ -13,7 +13,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from refsnn.errors import DataError, RangeError
+from refsnn.errors import DataError, RangeError, check_path
 from refsnn.verify.vectors.case import LARGEST
 
 FOLDER = Path(__file__).parent / "data"
@@ -65,7 +65,7 @@ def archive_of(folder):
 
 def copy(to) -> None:
     """Copy the vectors that ship to a folder, which must be new or empty. Raises RangeError, DataError, OSError."""
-    to = Path(to)
+    to = check_path("to", to)
     if to.exists() and any(to.iterdir()):
         raise RangeError(f"{to} is not empty; nothing is written over")
     shutil.copytree(shipped(), to, dirs_exist_ok=True)

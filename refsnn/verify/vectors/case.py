@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refsnn.errors import DataError
+from refsnn.errors import DataError, check_path
 from refsnn.files import damage_is_data_error
 from refsnn.verify.conventions import Conventions
 from refsnn.verify.operations import OPERATIONS, check_inputs, check_outputs, expected, layers_of
@@ -135,7 +135,7 @@ def require(true, text):
 
 def read_bytes(folder, name):
     """The bytes of a file in a folder: a plain file there, of at most LARGEST bytes, and nowhere else."""
-    path = Path(folder) / name
+    path = check_path("folder", folder) / name
     require(re.fullmatch(r"[A-Za-z0-9_.-]+", name) and name not in (".", ".."), f"{folder}: {name!r} is no name of a file in this folder")
     require(path.is_file() and not path.is_symlink(), f"{path}: there is no such file, or it is a link")
     require(path.stat().st_size <= LARGEST, f"{path}: it has {path.stat().st_size} bytes; no file of a case has more than {LARGEST}")

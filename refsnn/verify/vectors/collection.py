@@ -12,7 +12,7 @@ import numpy as np
 
 import refsnn
 from refsnn import errors
-from refsnn.errors import DataError, RangeError, RefsnnError
+from refsnn.errors import DataError, RangeError, RefsnnError, check_path
 from refsnn.verify.operations import Reference, checked_call, missing_package
 from refsnn.verify.vectors.archive import shipped
 from refsnn.verify.vectors.case import FORMAT, ID, Case, case_files, json_bytes, read_bytes, read_case, read_json, require, sha256
@@ -95,7 +95,7 @@ def generate(folder) -> int:
     """
     if missing_package("exact_spikes"):
         raise DataError("exact spike times and some of the oracles need scipy: pip install 'refsnn[fast]'")
-    folder = Path(folder).absolute()
+    folder = check_path("folder", folder).absolute()
     if folder.exists() and any(folder.iterdir()):
         raise RangeError(f"{folder} is not empty; ids are never used again, so nothing is written over")
     entries, files = {}, {MEASURED: read_bytes(shipped(), MEASURED)}
@@ -123,6 +123,11 @@ def manifest(entries, measured):
                              "machine": platform.machine()}}
 
 
+def given_or_shipped(folder):
+    """The Path of a folder of vectors, of those that ship for None. Raises DtypeError, RangeError."""
+    return shipped() if folder is None else check_path("folder", folder)
+
+
 def read_manifest(folder):
     """The manifest of a folder of vectors, checked. Raises DataError."""
     found = read_json(folder, "manifest.json")
@@ -144,13 +149,13 @@ def read(folder=None) -> tuple[Case, ...]:
     >>> read()[0].id
     'decay-001'
     """
-    folder = folder or shipped()
+    folder = given_or_shipped(folder)
     return tuple(read_listed(folder, id, entry) for id, entry in read_manifest(folder)["cases"].items())
 
 
 def read_one(id: str, folder=None) -> Case:
     """One case of a folder of vectors, by default of those that ship. Raises DataError where it is damaged, RangeError where there is none."""
-    folder = folder or shipped()
+    folder = given_or_shipped(folder)
     cases = read_manifest(folder)["cases"]
     if id not in cases:
         raise RangeError(f"there is no case {id!r}; refsnn vectors list names them all")
@@ -159,7 +164,7 @@ def read_one(id: str, folder=None) -> Case:
 
 def read_listed(folder, id, entry):
     """The case that an entry of the manifest is about. Raises DataError."""
-    own = Path(folder) / id
+    own = folder / id
     require(not own.is_symlink(), f"{own}: it is a link")
     case = read_case(own, entry["sha256"])
     require(case.id == id, f"{own}: it calls itself {case.id}")
@@ -175,7 +180,7 @@ def check(folder=None) -> list[str]:
     matrices are not the same to the last bit on all machines. Those that only_read names are not generated again. Raises DataError for a
     damaged file.
     """
-    folder = Path(folder or shipped())
+    folder = given_or_shipped(folder)
     found, files = read_manifest(folder), {MEASURED, "manifest.json"}
     measured = read_json(folder, MEASURED, found["measured"].get("sha256"))
     drafts, differences = {draft.id: draft for draft in all_drafts()}, []
