@@ -9,7 +9,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from refsnn.errors import DtypeError, RangeError, RefsnnError, ShapeError, check_array, check_count, check_float_dtype, check_type, describe
-from refsnn.spec.encoding import pixel_bins
+from refsnn.spec.encoding import LARGEST_INPUT, pixel_bins
 from refsnn.spec.network import Network, check_input
 
 SLICE = 2**17    # bytes of one (b, N) array: five of them and the weights fit into 1 MB of cache
@@ -55,6 +55,7 @@ class Events:
     def listed(cls, indices: np.ndarray, shape: tuple[int, int, int], dtype) -> "Events":
         """The events at ascending flat indices (E,) into (T, B, M). Raises ShapeError, DtypeError, RangeError."""
         T, B, M = shape = shape_of(shape)
+        check_float_dtype(dtype)
         if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu" or indices.ndim != 1:
             raise DtypeError(f"indices are {describe(indices)}; they must be an array of integers with one axis")
         if len(indices) and (indices.min() < 0 or indices.max() >= T * B * M):
@@ -66,16 +67,25 @@ class Events:
 
     @cached_property
     def sound(self) -> bool:
-        """Whether the lists belong together, as those of others need not: the sparse routines would read what is not theirs."""
+        """Whether the lists belong together, as those of others need not: the sparse routines would read what is not theirs.
+
+        If so, they are replaced by copies that cannot be written to, so that it stays so.
+        """
         if not all(isinstance(array, np.ndarray) for array in (self.indices, self.pointers, self.columns, self.values)):
             return False
         try:
-            made = Events.listed(self.indices, self.shape, self.values.dtype)
+            made = Events.listed(self.indices.copy(), self.shape, self.values.dtype)
         except RefsnnError:
             return False
         pairs = [(self.pointers, made.pointers), (self.columns, made.columns), (self.values, made.values)]
         same = self.shape == made.shape and all(one.dtype == other.dtype and np.array_equal(one, other) for one, other in pairs)
-        return same and bool((self.indices[1:] > self.indices[:-1]).all())
+        if not same or not (made.indices[1:] > made.indices[:-1]).all():
+            return False
+        for name in ("indices", "pointers", "columns", "values"):
+            array = getattr(made, name)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        return True
 
     def per_sample(self):
         """How often each unit spikes in each sample, sum over t: (B, M)."""
@@ -118,7 +128,10 @@ def shape_of(shape):
     """(T, B, M) as plain integers. Raises ShapeError, DtypeError, RangeError."""
     if not isinstance(shape, (list, tuple)) or len(shape) != 3:
         raise ShapeError(f"shape is {describe(shape)}; it must be (T, B, M)")
-    return tuple(check_count("a size of the shape", size) for size in shape)
+    T, B, M = (check_count("a size of the shape", size) for size in shape)
+    if T * B > LARGEST_INPUT:
+        raise RangeError(f"{T} steps of {B} samples are more than {LARGEST_INPUT:,} rows")
+    return T, B, M
 
 
 def input_events(network, x, noise=None):

@@ -10,7 +10,6 @@ import io
 import math
 import os
 import struct
-import tempfile
 import tokenize
 import zipfile
 import zlib
@@ -27,6 +26,7 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
+TEMPORARY = r"\.[0-9a-f]{8}"         # what follows a file's name while it is being written, a regular expression
 LONGEST_HEADER = 10_000    # bytes; numpy's own limit, which it looks at when they have been read
 
 
@@ -47,16 +47,16 @@ def write_atomically(path, content):
 
 def replace_whole(path, data):
     """Write bytes to a temporary name beside `path`, and rename it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")     # as TEMPORARY
+    file = open(temporary, "xb")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def npz_bytes(arrays):
@@ -127,6 +127,29 @@ def read_exactly(stream, count):
             raise EOFError(f"it is truncated: {len(content)} bytes where {count} should follow")
         content += piece
     return content
+
+
+def bytes_of_hdf5(group):
+    """The bytes that all arrays of an open HDF5 file or group claim. Raises DataError for more than LARGEST, and for what lies in other files.
+
+    Needs h5py. A file of a few bytes can name any other file of this machine as part of itself.
+    """
+    import h5py
+
+    total = 0
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise DataError(f"{name} in {group.name} is a link; only what lies there itself is read")
+        item = group[name]
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise DataError(f"{item.name} lies in another file, which is not read")
+            total += item.nbytes
+        elif isinstance(item, h5py.Group):
+            total += bytes_of_hdf5(item)
+    if total > LARGEST:
+        raise DataError(f"its arrays claim {total:,} bytes; at most {LARGEST:,} are read, for a small file can unpack to any size")
+    return total
 
 
 @contextlib.contextmanager

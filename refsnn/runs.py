@@ -25,8 +25,8 @@ import refsnn
 from refsnn.chip.cost import cost
 from refsnn.crew import crew_of
 from refsnn.datasets import load
-from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_path, check_type
-from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
+from refsnn.errors import DataError, RangeError, ShapeError, check_count, check_float_array, check_number, check_path, check_same_dtype, check_type
+from refsnn.files import TEMPORARY, damage_is_data_error, npz_bytes, read_npz, write_atomically
 from refsnn.spec import Layer, Network, parameters
 from refsnn.spec.optim import AdamState
 from refsnn.training import SHARDS, Progress, Recipe, Split, Substrate, members, split, start
@@ -111,6 +111,9 @@ def claimed(folder):
     try:
         if fcntl is not None:  # the lock goes with the process, however it ends
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for path in folder.iterdir():                                    # left by one that was killed while it wrote
+            if re.fullmatch(rf"(results\.json|checkpoint-\d{{4}}\.npz){TEMPORARY}", path.name):
+                path.unlink()
         yield folder
     except BlockingIOError:
         raise DataError(f"{folder} is in use by another run; choose another --out") from None
@@ -268,13 +271,31 @@ def load_checkpoint(path, like=None):
                                   for prefix in ("weight_", "first_", "second_"))
         shapes = [[array.shape for array in group] for group in (weights, first, second)]
         epochs = [len(description[name]) for name in ("history", "seconds")]
-        if not all(isinstance(record, dict) for record in description["history"]) or not all(isinstance(own, (int, float)) for own in description["seconds"]):
-            raise DataError("its history is not one record an epoch, or its seconds are no numbers")
+        for record in description["history"]:
+            check_record(record)
+        for seconds in description["seconds"]:
+            check_number("seconds", seconds, low=0)
         if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
             raise DataError(f"it holds arrays {shapes} and {epochs} epochs, which do not belong together")
+        for array in (*first, *second):
+            check_float_array("a moment of Adam", array, None)
+            check_same_dtype("a moment of Adam", array, weights[0].dtype)
+        if min(array.min() for array in second) < 0:
+            raise DataError("a second moment of Adam is negative")
+        if epochs[0] == saved["epochs"] and "accuracy" not in description["history"][-1]:
+            raise DataError("its last epoch was not evaluated")
         network = Network((*(Layer(W) for W in weights[:-1]), Layer(weights[-1], spiking=False))) if like is None else refilled(like, weights)
         adam = AdamState(check_count("adam_step", description["adam_step"]), first, second)
         return saved, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
+
+
+def check_record(record):
+    """Raise unless this is the record of an epoch: a dict of numbers, with train_accuracy; hidden_spikes may be None."""
+    check_type("a record of its history", record, dict)
+    for name, figure in record.items():
+        if name != "hidden_spikes" or figure is not None:
+            check_number(name, figure)
+    check_number("train_accuracy", record["train_accuracy"], low=0, high=1)
 
 
 def refilled(network, weights):

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refsnn.errors import DataError, check_path
-from refsnn.files import damage_is_data_error, read_npz
+from refsnn.files import bytes_of_hdf5, damage_is_data_error, read_npz
 from refsnn.spec.encoding import THRESHOLD_IN
 
 CHANNELS = 70
@@ -74,6 +74,7 @@ def read_shd(path):
     except ImportError:
         raise DataError(f"{path} is an HDF5 file; reading it needs the extra speech: pip install 'refsnn[speech]'") from None
     with damage_is_data_error(path), h5py.File(path, "r") as file:
+        bytes_of_hdf5(file)
         labels = np.asarray(file["labels"]).astype(np.int64)
         times, units = file["spikes"]["times"], file["spikes"]["units"]
         if not len(labels) == len(times) == len(units) or not len(labels):

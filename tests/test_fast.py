@@ -343,6 +343,26 @@ def test_events_are_made_of_floats_with_three_axes():
             Events.of(wrong)
 
 
+def test_events_that_have_been_found_sound_stay_so():
+    network, x, labels = busy(B=3)
+    events = Events.of(x)
+    mine = events.columns
+    expected = fast.loss_and_gradient(network, events, labels)[0]
+    mine[:] = 10**6                                                      # what was looked at is a copy
+    assert fast.loss_and_gradient(network, events, labels)[0] == expected
+    for name in ("indices", "pointers", "columns", "values"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(events, name)[:] = 0
+
+
+@pytest.mark.parametrize("width", [3, 2, 6])
+def test_an_input_as_wide_as_another_layer_is_refused(width):
+    network = Network.initialise(np.random.default_rng(0), (5, 3, 2))
+    for x in (np.ones((3, 1, width)), Events.of(np.ones((3, 1, width)))):
+        with pytest.raises(ShapeError, match="x"):
+            fast.forward(network, x)
+
+
 def test_listed_events_ascend_and_take_any_integers():
     network, x, labels = busy(B=3)
     events = Events.of(x)
@@ -357,7 +377,10 @@ def test_listed_events_ascend_and_take_any_integers():
     size = x.size
     for indices, shape, error in ((np.array([0, size]), x.shape, RangeError), (np.array([-1, 0]), x.shape, RangeError), ([0], x.shape, DtypeError),
                                   (np.zeros(1), x.shape, DtypeError), (np.zeros((1, 1), int), x.shape, DtypeError), (np.array([0]), x.shape[:2], ShapeError),
-                                  (np.array([0]), None, ShapeError), (np.array([0]), (2, 2, 0), RangeError)):
+                                  (np.array([0]), None, ShapeError), (np.array([0]), (2, 2, 0), RangeError), (np.array([0]), (2**20, 2**11, 1), RangeError)):
         with pytest.raises(error):
             Events.listed(indices, shape, x.dtype)
+    for dtype in ("nonsense", object(), int, np.longdouble):
+        with pytest.raises(DtypeError, match="dtype"):
+            Events.listed(events.indices, x.shape, dtype)
     assert Events.listed(np.array([0, size - 1]), x.shape, x.dtype).sound and Events.listed(np.zeros(0, int), x.shape, x.dtype).sound

@@ -35,6 +35,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.json"] and path.read_text() == "old"
 
 
+def test_a_file_can_be_read_by_those_whom_the_process_lets(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "results.json", "{}")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.json").stat().st_mode & 0o777 == 0o640
+
+
 def test_a_write_that_fails_names_the_file_that_was_to_be_written(tmp_path):
     for path in (tmp_path / "nowhere" / "report.json", tmp_path):
         with pytest.raises(OSError) as raised:

@@ -239,6 +239,9 @@ def test_a_run_is_not_resumed_on_other_data(small, few_images, tmp_path):
     lambda arrays, description: description.update(history=[]),
     lambda arrays, description: description.update(seconds=[1.0] * 7),
     lambda arrays, description: description.pop("recipe"),
+    lambda arrays, description: arrays.update(first_0=np.full_like(arrays["first_0"], np.nan)),
+    lambda arrays, description: arrays.update(first_0=arrays["first_0"].astype(float)),
+    lambda arrays, description: arrays.update(second_0=-np.ones_like(arrays["second_0"])),
 ])
 def test_a_checkpoint_whose_parts_do_not_belong_together_is_refused(small, tmp_path, change):
     train(replace(small, epochs=1), tmp_path)
@@ -597,7 +600,10 @@ def test_a_script_that_its_processes_cannot_import_gets_an_error(tmp_path):
 @pytest.mark.parametrize(("change", "message"), [
     (lambda description: description["recipe"].update(colour="red"), "differ in colour; another version"),
     (lambda description: description["recipe"].pop("slope"), "differ in slope; another version"),
-    (lambda description: description.update(history=[1]), "not one record an epoch"), (lambda description: description.update(seconds=["a"]), "seconds are no numbers"),
+    (lambda description: description.update(history=[1]), "record of its history is int 1"),
+    (lambda description: description.update(seconds=["a"]), "seconds is str 'a'"), (lambda description: description.update(seconds=[10**400]), "seconds is an integer"),
+    (lambda description: description.update(seconds=[float("nan")]), "seconds is nan"), (lambda description: description["history"][0].update(loss=float("inf")), "loss is inf"),
+    (lambda description: description["history"][0].pop("accuracy"), "last epoch was not evaluated"),
 ])
 def test_a_checkpoint_of_another_version_is_named(change, message, small, tmp_path, capsys):
     train(replace(small, epochs=1), tmp_path)

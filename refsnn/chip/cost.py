@@ -62,7 +62,7 @@ def cost(network: Network, reset_after: float = 10e-6, spacing: float = SPACING,
     """Time and energy of an image on the chip, for any Network. SPEC C9.
 
     reset_after: seconds from the first spike to the reset that ends an image in inference (the paper: a decision takes less than 10
-    us); spacing: seconds between two images in training. A network that does not fit takes several runs, one after another, each as long
+    us); spacing: seconds between two images in training, 1 ns or more. A network that does not fit takes several runs, one after another, each as long
     (assumption); parts: so does one that would fit. Raises DtypeError, RangeError; ShapeError for what cannot run even in parts, see runs_of.
 
     >>> import numpy as np
@@ -74,7 +74,7 @@ def cost(network: Network, reset_after: float = 10e-6, spacing: float = SPACING,
     check_type("parts", parts, bool)
     runs = runs_of(network, parts)
     inference = check_number("reset_after", reset_after, low=0, strict=True) + OVERHEAD
-    return Cost(runs, OperatingPoint(runs * inference), OperatingPoint(runs * check_number("spacing", spacing, low=0, strict=True)))
+    return Cost(runs, OperatingPoint(runs * inference), OperatingPoint(runs * check_number("spacing", spacing, low=1e-9)))
 
 
 def inputs_of(layer):

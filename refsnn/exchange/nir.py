@@ -37,7 +37,7 @@ import numpy as np
 from refsnn.chip.dynamics import transfer
 from refsnn.errors import (DataError, DtypeError, RangeError, RefsnnError, ShapeError, check_choice, check_float_array, check_number, check_type,
                            describe)
-from refsnn.files import damage_is_data_error, refuse_special, write_atomically
+from refsnn.files import bytes_of_hdf5, damage_is_data_error, refuse_special, write_atomically
 from refsnn.spec import Layer, NeuronParameters
 from refsnn.verify.conventions import Conventions
 
@@ -164,7 +164,7 @@ def declared(graph):
         raise DataError(f"the graph's metadata of refsnn are {describe(said)}; they must be a dict with dt, spikes and conventions")
     try:
         return Reading(float(said["dt"]), said["spikes"], Conventions(**said["conventions"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, RefsnnError):
             raise
         raise DataError(f"the graph's metadata of refsnn are no Reading: {type(error).__name__}: {error}") from error
@@ -179,7 +179,10 @@ def flattened(nir, graph):
     for name, node in graph.nodes.items():
         if not isinstance(node, nir.NIRGraph):
             continue
-        inner_nodes, inner_edges = flattened(nir, node)
+        try:
+            inner_nodes, inner_edges = flattened(nir, node)
+        except RecursionError:
+            raise DataError(f"subgraph {name} holds itself, or too many in each other") from None
         del nodes[name]
         nodes |= {f"{name}.{inner}": own for inner, own in inner_nodes.items()}
         inner_edges = [(f"{name}.{a}", f"{name}.{b}") for a, b in inner_edges]
@@ -302,11 +305,15 @@ def one(values):
 
 
 def read(path):
-    """The NIR graph of a file (HDF5). Raises DataError where it is none, OSError where there is none."""
+    """The NIR graph of a file (HDF5), which must hold all of it. Raises DataError where it is none, OSError where there is none."""
     nir = package()
+    import h5py  # which nir needs
+
     refuse_special(path)
     with open(path, "rb"), damage_is_data_error(path):
         try:
+            with h5py.File(path, "r") as file:
+                bytes_of_hdf5(file)
             return nir.read(path)
         except AssertionError as error:               # how nir says that the parameters of a node do not fit each other
             raise DataError(str(error) or "a node is not well formed") from error

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import refsnn
 from refsnn.datasets import load
-from refsnn.errors import DataError, RangeError
+from refsnn.errors import DataError, RangeError, check_number
 from refsnn.experiments import spoken
 from refsnn.experiments.table import mean_and_spread
 from refsnn.files import damage_is_data_error, write_atomically
 from refsnn.relu import ReluRecipe
 from refsnn.relu import train as train_relu
-from refsnn.runs import AGAIN, checkpoints, is_whole, last_checkpoint, require_same, train
+from refsnn.runs import AGAIN, check_record, checkpoints, is_whole, last_checkpoint, require_same, train
 from refsnn.spec import parameters
 from refsnn.training import Recipe, Substrate, split, start
 
@@ -172,9 +172,15 @@ def run(recipe, folder):
 
 
 def require_figures(results):
-    """Raise what float or a missing name raises, unless the results of a finished run have the figures that tables are made of."""
-    for figure in (results["accuracy"], results["hidden_spikes"] or 0, results["history"][-1]["train_accuracy"], results["timing"]["seconds"]):
-        float(figure)
+    """Raise unless the results of a finished run have the figures that tables are made of; KeyError where one is missing."""
+    check_number("accuracy", results["accuracy"], low=0, high=1)
+    if results["hidden_spikes"] is not None:
+        check_number("hidden_spikes", results["hidden_spikes"], low=0)
+    check_number("seconds", results["timing"]["seconds"], low=0)
+    for record in results["history"]:
+        check_record(record)
+    if len(results["history"]) != results["recipe"]["epochs"]:
+        raise DataError(f"its history has {len(results['history'])} records, but its recipe {results['recipe']['epochs']} epochs")
 
 
 def measure(name, function, runs, executor):

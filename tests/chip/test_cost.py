@@ -43,7 +43,7 @@ def test_a_network_that_fits_takes_a_run_a_layer_in_parts():
 
 def test_what_the_cost_cannot_be_asked_is_refused():
     network = Network.initialise(np.random.default_rng(0), (4, 3, 2))
-    for arguments, error, message in (((None,), DtypeError, "Network"), ((network, 0), RangeError, "reset_after"), ((network, 1e-5, 0), RangeError, "spacing"),
+    for arguments, error, message in (((None,), DtypeError, "Network"), ((network, 0), RangeError, "reset_after"), ((network, 1e-5, 9e-10), RangeError, "spacing"),
                                       ((network, 1e-5, 1e-4, 1), DtypeError, "parts")):
         with pytest.raises(error, match=message):
             cost(*arguments)

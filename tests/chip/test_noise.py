@@ -4,7 +4,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from refsnn.chip.noise import normal, quantiles
+from refsnn import Variation
+from refsnn.chip.noise import draw_noise, normal, quantiles
 
 
 def test_the_table_of_normal_quantiles_has_the_moments_of_a_normal():
@@ -25,3 +26,11 @@ def test_every_one_of_the_quantiles_can_be_drawn():
 
     values = quantiles(np.dtype(float))
     assert (normal(Extreme(True), (3, 2), float) == values[0]).all() and (normal(Extreme(False), (3, 2), float) == values[-1]).all()
+
+
+def test_noise_is_drawn_in_the_order_of_its_fields_layer_by_layer():
+    """Another order would change what every seed gives."""
+    shapes, rng = [(3, 2, 4), (3, 2, 5)], np.random.default_rng(0)
+    for noise, shape in zip(draw_noise(np.random.default_rng(0), shapes, float, Variation.calibrated()), shapes):
+        for name, own in (("read", shape), ("membrane", shape), ("threshold", shape[2:])):
+            np.testing.assert_array_equal(getattr(noise, name), normal(rng, own, float), err_msg=name)

@@ -75,3 +75,13 @@ def test_jitter_is_a_normal_time_in_seconds_and_a_share_is_lost():
     expected = np.array([(from_start < 1).mean(), ((from_start >= 1) & (from_start < 2)).mean(), ((from_start >= 2) & (from_start < 3)).mean()])
     np.testing.assert_allclose(late[:3], expected, atol=5 * np.sqrt(0.25 / 20000))
     assert abs(share(0.0, 0.3)[1] - 0.7) < 5 * np.sqrt(0.21 / 20000)
+
+
+def test_jitter_is_drawn_before_losses():
+    """Another order would change what every seed gives."""
+    steps, rng = np.full(1000, 6), np.random.default_rng(3)
+    bins = bin_spikes(Spikes(steps, np.arange(1000)), GRID, (4, 1, 1000), np.dtype(float), 0.0, 1.7e-6, 0.4, np.random.default_rng(3))
+    within, jitter, kept = rng.random(1000), rng.standard_normal(1000), rng.random(1000) >= 0.4
+    expected = np.floor((steps + within) / 4 + jitter).clip(min=0)
+    for bin in range(4):
+        np.testing.assert_array_equal(bins[bin, 0], (expected == bin) & kept)

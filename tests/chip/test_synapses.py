@@ -29,6 +29,11 @@ def test_the_readout_scale_is_at_most_250():
     assert weight_scale(np.array([[9.0]]), True, 63) == 240
 
 
+def test_ties_round_to_even():
+    W = np.array([[0.5, 1.5, 2.5, -0.5, -1.5, 63.0]])                   # whose largest weight makes the scale 1
+    assert load_weights(W, False, 63).tolist() == [[0, 2, 2, 0, -2, 63]]
+
+
 def test_the_largest_weight_of_six_bits_is_63():
     assert load_weights(np.ones((1, 1)), True, synapses.LEVELS).tolist() == [[63 / 240]]
 

@@ -130,3 +130,26 @@ def test_what_is_drawn_at_the_share_of_the_dead_lives():
     assert pattern.alive.all() and pattern.synapse_exc.all() and pattern.recurrent_inh.all()
     dead = draw_pattern(AtTheBorder, network, replace(Variation.ideal(), dead_neurons=0.51, dead_synapses=0.51))[0]
     assert not (dead.alive.any() or dead.synapse_exc.any() or dead.recurrent_inh.any())
+
+
+def test_a_pattern_is_drawn_in_the_order_of_its_fields():
+    """Another order would change what every seed gives."""
+    network = Network.initialise(np.random.default_rng(0), (4, 3, 2), recurrent=True)
+    strengths = replace(Variation.uncalibrated(), **{name: 0.25 for name in NAMES if name != "weight_levels"})
+    rng = np.random.default_rng(1)
+    for layer, pattern in zip(network.layers, draw_pattern(np.random.default_rng(1), network, strengths)):
+        for field in fields(pattern):
+            drawn = getattr(pattern, field.name)
+            if drawn is None:
+                continue
+            if field.name in ("sample_time", "alive"):
+                uniform = rng.random(drawn.shape)
+                expected = 0.25 * uniform if field.name == "sample_time" else uniform >= 0.25
+            elif field.name in ("leak", "reset", "converter_offset"):
+                expected = 0.25 * rng.standard_normal(drawn.shape)
+            else:
+                mean = 1.25 if field.name == "threshold" else 1.0
+                expected = np.maximum(mean + 0.25 * rng.standard_normal(drawn.shape), room.SMALLEST_FACTOR)
+                if drawn.ndim == 2:
+                    expected = expected * (rng.random(drawn.shape) >= 0.25)
+            np.testing.assert_allclose(drawn, expected, rtol=1e-14, err_msg=field.name)

@@ -224,6 +224,7 @@ def test_an_edge_between_nodes_that_are_not_there_is_refused_with_its_names(edge
     ({"refsnn": {"dt": 1e-6}}, "KeyError: 'spikes'"),
     ({"refsnn": {"dt": "soon", "spikes": "delta", "conventions": {}}}, "ValueError"),
     ({"refsnn": {"dt": 1e-6, "spikes": "delta", "conventions": 3}}, "TypeError"),
+    ({"refsnn": {"dt": 10**400, "spikes": "delta", "conventions": {}}}, "OverflowError"),
 ])
 def test_metadata_that_are_no_reading_are_a_data_error(metadata, message):
     with pytest.raises(DataError, match=message):
@@ -326,6 +327,43 @@ def test_a_graph_whose_parameters_do_not_fit_is_a_data_error(tmp_path):
         node["tau_mem"] = np.ones(2)
     with pytest.raises(DataError, match="graph.nir"):
         read(path)
+
+
+def file_with(path, weight):
+    """A file with a graph, in which weight(file, name) makes the weights of the first layer."""
+    h5py = pytest.importorskip("h5py")
+    write(path, to_nir(network(recurrent=False).layers))
+    with h5py.File(path, "r+") as file:
+        name = "node/nodes/0_linear/weight"
+        del file[name]
+        weight(h5py, file, name)
+
+
+def virtual(h5py, file, name):
+    """Make a data set of what another file holds."""
+    layout = h5py.VirtualLayout((2, 2), "f8")
+    layout[:] = h5py.VirtualSource("other.h5", "w", (2, 2))
+    file.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize(("weight", "message"), [
+    (lambda h5py, file, name: file.create_dataset(name, (2, 2), "f8", external=[("other.bin", 0, h5py.h5f.UNLIMITED)]), "lies in another file"),
+    (lambda h5py, file, name: file.update({name: h5py.ExternalLink("other.h5", "w")}), "is a link"),
+    (lambda h5py, file, name: file.update({name: h5py.SoftLink("/node/nodes")}), "is a link"),
+    (virtual, "lies in another file"),
+    (lambda h5py, file, name: file.create_dataset(name, (10**5, 10**5), "f8", chunks=(1000, 1000), compression="gzip"), "claim 80,000,0"),
+])
+def test_a_file_that_holds_not_all_of_itself_or_too_much_is_refused(weight, message, tmp_path):
+    file_with(tmp_path / "graph.nir", weight)
+    with pytest.raises(DataError, match=f"graph.nir: .*{message}"):
+        read(tmp_path / "graph.nir")
+
+
+def test_a_graph_that_holds_itself_is_refused():
+    graph = to_nir(network(recurrent=False).layers)
+    graph.nodes["self"] = graph
+    with pytest.raises(DataError, match="holds itself"):
+        from_nir(graph)
 
 
 def test_time_constants_that_are_none_are_refused():

@@ -27,17 +27,17 @@ KILLED_IN_A_WRITE = """
 import os, signal, sys
 import refsnn.files as files
 place, left = sys.argv[1], int(sys.argv[2])
-fdopen, replace = os.fdopen, os.replace
+replace = os.replace
 
 def dies(here):
     if here == place and left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-def opened(handle, mode):
+def opened(path, mode):
     global left
     left -= 1
     dies("before the first byte")
-    file = fdopen(handle, mode)
+    file = open(path, mode)
     write = file.write
     class Half:
         fileno, flush = file.fileno, file.flush
@@ -53,7 +53,7 @@ def renamed(source, target):
     replace(source, target)
     dies("after the new name")
 
-os.fdopen, os.replace = opened, renamed
+files.open, os.replace = opened, renamed
 from refsnn.__main__ import main
 sys.exit(main(sys.argv[3:]))
 """
@@ -129,6 +129,7 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing_that_was_there(place, fil
     assert is_whole(folder)
     assert main(command(data, folder)) == 0
     assert contents(folder) == contents(whole)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in whole.iterdir())       # what was half-written is gone
 
 
 def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on_when_it_can(data, whole, tmp_path):

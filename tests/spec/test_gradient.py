@@ -155,6 +155,16 @@ def test_initial_weights_have_the_published_mean_and_spread():
         assert abs(array.std() / std - 1) < 5 / np.sqrt(2 * array.size) + 1e-3 and abs(array.mean() - mean) < 5 * std / np.sqrt(array.size)
 
 
+def test_initial_weights_are_drawn_layer_by_layer_and_the_recurrent_ones_last():
+    """Another order would change what every seed gives."""
+    network, rng = Network.initialise(np.random.default_rng(5), (4, 3, 3, 2), recurrent=True), np.random.default_rng(5)
+    for layer in network.layers:
+        mean, drawn = (1e-3 if layer.spiking else 0.0), rng.standard_normal(layer.W.shape)
+        np.testing.assert_allclose(layer.W, mean + 0.7 * (1 - NeuronParameters().beta) / np.sqrt(len(drawn)) * drawn, rtol=1e-14)
+        if layer.R is not None:
+            np.testing.assert_allclose(layer.R, 0.7 * (1 - NeuronParameters().beta) / np.sqrt(3) * rng.standard_normal((3, 3)), rtol=1e-14)
+
+
 def test_a_dead_start_has_no_gradient_and_noise_gives_it_one():
     network = Network.initialise(np.random.default_rng(0), (16, 12, 4))
     network = network.with_parameters([0.1 * array for array in parameters(network.layers)])
