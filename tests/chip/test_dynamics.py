@@ -120,6 +120,19 @@ def test_spike_times_converge_with_the_grid():
     assert np.abs(times[1] - times[2]).max() < np.abs(times[0] - times[2]).max() / 2
 
 
+@pytest.mark.parametrize("substeps", [1, 2, 8])
+def test_a_recurrent_spike_arrives_when_one_from_the_layer_below_does(substeps):
+    first, second = Layer(np.array([[3.0, 0.0]]), np.array([[0.0, 0.9], [0.0, 0.0]])), Layer(np.array([[0.9], [0.0]]))
+    network = Network((first, second, Layer(np.ones((1, 1)), spiking=False)))
+    x = np.zeros((20, 1, 1))
+    x[[2, 7]] = 1
+    chip = Chip.sample(np.random.default_rng(0), network, Variation.ideal(), substeps)
+    hidden, above, _ = chip.forward(network, x, np.random.default_rng(0))
+    assert hidden.spikes[:, 0, 0].sum() > 2 and hidden.spikes[:, 0, 1].any()
+    np.testing.assert_allclose(hidden.membrane[:, 0, 1], above.membrane[:, 0, 0], rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(hidden.spikes[:, 0, 1], above.spikes[:, 0, 0])
+
+
 def test_a_strong_recurrent_neuron_fires_once_a_refractory_time():
     hidden, _ = one_neuron(3.0, T=40, recurrent=np.array([[20.0]]))
     bins = np.flatnonzero(hidden.spikes[:, 0, 0])
