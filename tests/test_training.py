@@ -22,7 +22,7 @@ from refsnn.crew import Crew, crew_of
 from refsnn.datasets import Dataset, load
 from refsnn.events import encode_events
 from refsnn.files import npz_bytes, read_npz
-from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, require_same, train
+from refsnn.runs import Silence, checkpoints, claimed, digest, load_checkpoint, newest_evaluation, require_same, train
 from refsnn.spec import parameters
 from refsnn.training import PRESETS, SHARDS, Recipe, Shard, Split, Substrate, judged, members, split, start
 
@@ -450,6 +450,17 @@ def test_images_are_turned_and_moved_to_every_side(small, monkeypatch):
     assert abs(np.corrcoef(shifts.T)[0, 1]) < 0.3
     for draws, high in ((degrees, 20), *((shift, 1.5) for shift in shifts.T)):
         assert -high <= draws.min() < -0.9 * high and 0.9 * high < draws.max() <= high and abs(draws.mean()) < 0.2 * high
+    rng = np.random.default_rng([recipe.seed, 3, 0, 0])                  # another stream, or another order, would change what every seed gives
+    np.testing.assert_array_equal(degrees, rng.uniform(-20, 20, 150))
+    np.testing.assert_array_equal(shifts, rng.uniform(-1.5, 1.5, (150, 2)))
+
+
+@pytest.mark.parametrize(("purpose", "number"), [("weights", 0), ("chip", 1), ("order", 2), ("augmentation", 3), ("noise", 4), ("evaluation", 5),
+                                                 ("calibration", 6), ("dropout", 7)])
+def test_a_seed_gives_the_streams_that_it_always_gave(purpose, number):
+    for epoch, shard in ((0, 0), (3, 0), (3, 1)):
+        drawn = Recipe(seed=11).generator(purpose, epoch, shard).random(5)
+        np.testing.assert_array_equal(drawn, np.random.default_rng([11, number, epoch, shard]).random(5))
 
 
 def test_dropped_units_get_no_gradient_from_the_losses_of_spikes(small):
@@ -616,3 +627,15 @@ def test_a_checkpoint_of_another_version_is_named(change, message, small, tmp_pa
     for command in (["train", "--resume", "--out", str(tmp_path)], ["show", "--run", str(tmp_path)]):
         assert main(command) == 2
         assert message in capsys.readouterr().err
+
+
+def test_the_accuracy_of_a_run_is_that_of_its_newest_evaluation_not_of_its_best():
+    history = [{"accuracy": 0.9, "hidden_spikes": 3.0}, {"accuracy": 0.8, "hidden_spikes": 2.0}, {"loss": 1.0}]
+    assert newest_evaluation(history) == {"accuracy": 0.8, "hidden_spikes": 2.0}
+    assert newest_evaluation(history[2:]) == {"accuracy": None, "hidden_spikes": None}
+
+
+def test_a_digest_is_over_names_dtypes_shapes_and_bytes():
+    array = np.arange(6, dtype=np.float32)
+    found = {digest(arrays).tobytes() for arrays in ({"a": array}, {"b": array}, {"a": array.reshape(2, 3)}, {"a": array.view(np.int32)}, {"a": array + 1})}
+    assert len(found) == 5
