@@ -639,3 +639,14 @@ def test_a_digest_is_over_names_dtypes_shapes_and_bytes():
     array = np.arange(6, dtype=np.float32)
     found = {digest(arrays).tobytes() for arrays in ({"a": array}, {"b": array}, {"a": array.reshape(2, 3)}, {"a": array.view(np.int32)}, {"a": array + 1})}
     assert len(found) == 5
+
+
+def test_before_the_first_epoch_the_chip_has_spent_nothing_on_training(small, tmp_path):
+    class Stops(Silence):
+        def batch(self, epoch, done, total):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(small, tmp_path, report=Stops())
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert not results["finished"] and results["accuracy"] is None and results["chip"]["training_seconds"] == results["chip"]["training_joules"] == 0
