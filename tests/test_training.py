@@ -650,3 +650,9 @@ def test_before_the_first_epoch_the_chip_has_spent_nothing_on_training(small, tm
         train(small, tmp_path, report=Stops())
     results = json.loads((tmp_path / "results.json").read_text())
     assert not results["finished"] and results["accuracy"] is None and results["chip"]["training_seconds"] == results["chip"]["training_joules"] == 0
+
+
+def test_the_sha256_of_a_split_is_over_all_four_arrays():
+    arrays = [np.zeros((2, 3, 3), np.uint8), np.zeros(2, int), np.zeros((2, 3, 3), np.uint8), np.zeros(2, int)]
+    changed = [[array + (place == index) for place, array in enumerate(arrays)] for index in range(5)]
+    assert len({Split(*own).sha256() for own in changed}) == 5
