@@ -29,11 +29,16 @@ Source: the nodes of the package nir, 1.0.
 """
 
 import io
+import os
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
+import refsnn
 from refsnn.chip.dynamics import transfer
 from refsnn.errors import (DataError, DtypeError, RangeError, RefsnnError, ShapeError, check_choice, check_float_array, check_number, check_type,
                            describe)
@@ -42,6 +47,7 @@ from refsnn.spec import Layer, NeuronParameters
 from refsnn.verify.conventions import Conventions
 
 SPIKES = ("delta", "step")
+SECONDS = 60                 # that a file may take to be read
 ROUNDING = 1e-6              # relative: frameworks keep parameters in float32, and a gain within it is the nominal one
 
 
@@ -305,12 +311,31 @@ def one(values):
 
 
 def read(path):
-    """The NIR graph of a file (HDF5), which must hold all of it. Raises DataError where it is none, OSError where there is none."""
+    """The NIR graph of a file (HDF5), which must hold all of it. Raises DataError where it is none, OSError where there is none.
+
+    On a damaged file the library of HDF5 may run for ever, or end the process. So a process of its own reads it first, within SECONDS.
+    """
+    package()
+    refuse_special(path)
+    with open(path, "rb"):
+        pass
+    program = [sys.executable, "-c", "import sys; from refsnn.exchange.nir import read_here; read_here(sys.argv[1])", os.fspath(path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
+    try:
+        code = subprocess.run(program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS).returncode
+    except subprocess.TimeoutExpired:
+        raise DataError(f"{path}: HDF5 comes to no end with it within {SECONDS} s; it is damaged") from None
+    if code < 0:
+        raise DataError(f"{path}: signal {-code} ended the process that read it; it is damaged")
+    return read_here(path)
+
+
+def read_here(path):
+    """read, in this process."""
     nir = package()
     import h5py  # which nir needs
 
-    refuse_special(path)
-    with open(path, "rb"), damage_is_data_error(path):
+    with damage_is_data_error(path):
         try:
             with h5py.File(path, "r") as file:
                 bytes_of_hdf5(file)

@@ -1,5 +1,6 @@
 """NIR: out and in again to the bit, refusals that say why, and the same spikes in snnTorch and norse under the conventions that are declared."""
 
+import subprocess
 import warnings
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from refsnn import DataError, DtypeError, Layer, Network, NeuronParameters, RangeError, RefsnnError, ShapeError, forward
+from refsnn.exchange import nir as room
 from refsnn.exchange.nir import SNNTORCH, SPIKES, Reading, from_nir, gain, read, to_nir, write
 from refsnn.verify import general
 from refsnn.verify.conventions import Conventions
@@ -355,6 +357,17 @@ def virtual(h5py, file, name):
 ])
 def test_a_file_that_holds_not_all_of_itself_or_too_much_is_refused(weight, message, tmp_path):
     file_with(tmp_path / "graph.nir", weight)
+    with pytest.raises(DataError, match=f"graph.nir: .*{message}"):
+        read(tmp_path / "graph.nir")
+
+
+@pytest.mark.parametrize(("program", "message"), [("import time; time.sleep(60)", "no end with it within 1 s"),
+                                                  ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11 ended the process")])
+def test_a_file_on_which_hdf5_hangs_or_crashes_is_a_data_error(program, message, tmp_path, monkeypatch):
+    run = subprocess.run
+    write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
+    monkeypatch.setattr(room, "SECONDS", 1)
+    monkeypatch.setattr(subprocess, "run", lambda command, **named: run([command[0], "-c", program], **named))
     with pytest.raises(DataError, match=f"graph.nir: .*{message}"):
         read(tmp_path / "graph.nir")
 

@@ -68,7 +68,8 @@ TIES = [case.id for case in by_hand("lif_step", "float64", {}) + stored("lif_ste
         if (case.expected["V_next"] == case.params["threshold"]).any()]
 
 
-@pytest.mark.parametrize("subject", [Reference(), Reference("float32"), ScalarLoops()], ids=["float64", "float32", "plain Python"])
+@pytest.mark.parametrize("subject", [Reference(), Reference("float32"), pytest.param(ScalarLoops(), marks=pytest.mark.long)],
+                         ids=["float64", "float32", "plain Python"])
 def test_correct_adapters_pass_far_within_the_bounds(subject):
     run = check(subject)
     assert run.conforms and {own.status for own in run.operations} == {"pass"}
