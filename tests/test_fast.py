@@ -355,6 +355,13 @@ def test_events_that_have_been_found_sound_stay_so():
             getattr(events, name)[:] = 0
 
 
+def test_as_many_rows_are_listed_as_may_be_encoded(monkeypatch):
+    monkeypatch.setattr("refsnn.events.LARGEST_INPUT", 12)
+    assert Events.listed(np.array([3]), (4, 3, 5), np.float64).shape == (4, 3, 5)
+    with pytest.raises(RangeError, match="13 steps of 1 samples are more than 12 rows"):
+        Events.listed(np.array([3]), (13, 1, 5), np.float64)
+
+
 @pytest.mark.parametrize("width", [3, 2, 6])
 def test_an_input_as_wide_as_another_layer_is_refused(width):
     network = Network.initialise(np.random.default_rng(0), (5, 3, 2))

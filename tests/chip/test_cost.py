@@ -47,3 +47,4 @@ def test_what_the_cost_cannot_be_asked_is_refused():
                                       ((network, 1e-5, 1e-4, 1), DtypeError, "parts")):
         with pytest.raises(error, match=message):
             cost(*arguments)
+    assert cost(network, 1e-5, 1e-9).training.seconds_per_image == 1e-9
