@@ -76,6 +76,7 @@ def test_a_program_in_javascript_conforms(capsys):
 @pytest.mark.parametrize(("wrong", "message"), [
     ("sys.exit(3)", "it ended, with exit code 3"),
     ("raise RuntimeError('no membrane left')", "on standard error: .*no membrane left"),
+    ("sys.stderr.write('x' * 10**7 + ' the end'); sys.exit(5)", "exit code 5; on standard error: x{192} the end$"),
     ("print('debugging', flush=True)", "this is not JSON: 'debugging'; standard output is for answers"),
     ("print('[' * 100000, flush=True)", "this is not JSON"),
     ("print(b'\\\\xff\\\\xfe', flush=True)", "this is not JSON"),

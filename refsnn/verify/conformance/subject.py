@@ -20,7 +20,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 
 import numpy as np
@@ -151,18 +150,14 @@ class Harness:
 
     def start(self):
         """Start the program and return what it says of itself."""
-        log = tempfile.TemporaryFile()
-        try:
-            # a session of its own, so that what it starts can be ended with it
-            self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
-        except OSError:
-            log.close()
-            raise
-        self.log = log
+        # a session of its own, so that what it starts can be ended with it
+        self.process = subprocess.Popen(self.words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         # threads, because a program that does not read, or does not write, would block us for ever
-        self.outbox, self.inbox = queue.Queue(), queue.Queue()
+        self.outbox, self.inbox, self.log = queue.Queue(), queue.Queue(), bytearray()
         threading.Thread(target=write_lines, args=(self.process.stdin, self.outbox), daemon=True).start()
         threading.Thread(target=read_lines, args=(self.process.stdout, self.inbox), daemon=True).start()
+        self.logger = threading.Thread(target=keep_end, args=(self.process.stderr, self.log), daemon=True)
+        self.logger.start()
         said = self.exchange({"cmd": "start", "protocol": PROTOCOL})
         if "error" in said:
             self.fail(one_line(said["error"]))
@@ -194,8 +189,8 @@ class Harness:
 
     def last_words(self):
         """The end of what the program said on standard error, as the end of a sentence."""
-        self.log.seek(max(0, self.log.seek(0, os.SEEK_END) - 200))
-        tail = one_line(self.log.read().decode("utf-8", "replace"))
+        self.logger.join(0.5)                          # which one that goes on takes whole
+        tail = one_line(bytes(self.log).decode("utf-8", "replace"))
         return f"; on standard error: {tail}" if tail else ""
 
     def end(self):
@@ -209,7 +204,6 @@ class Harness:
         self.process.wait()
         self.process = None
         self.outbox.put(None)
-        self.log.close()
 
 
 def read_lines(stream, inbox):
@@ -220,6 +214,13 @@ def read_lines(stream, inbox):
             if not line.endswith(b"\n"):
                 break
     inbox.put(b"")
+
+
+def keep_end(stream, end):
+    """Read a stream as long as there is something, and keep its last 200 bytes in a bytearray."""
+    with stream:
+        while piece := stream.read1():
+            end[:] = (end + piece)[-200:]
 
 
 def write_lines(stream, outbox):
