@@ -134,11 +134,19 @@ def check_type(name, value, kind):
 
 def check_path(name, path):
     """The `path` as a Path; raise unless it is a text or a path, and one that a file can have."""
-    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+    try:
+        text = os.fspath(path)
+    except TypeError:
+        text = None
+    if not isinstance(text, str):
         raise DtypeError(f"{name} is {describe(path)}; it must be a path or a text")
-    if "\0" in os.fspath(path):
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise RangeError(f"{name} is {describe(path)}; it has letters that no file's name has") from None
+    if b"\0" in encoded:
         raise RangeError(f"{name} is {describe(path)}; no file's name has the letter NUL")
-    return Path(path)
+    return Path(text)
 
 
 def describe(value, kind="{} "):

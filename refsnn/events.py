@@ -56,7 +56,7 @@ class Events:
         """The events at ascending flat indices (E,) into (T, B, M). Raises ShapeError, DtypeError, RangeError."""
         T, B, M = shape = shape_of(shape)
         check_float_dtype(dtype)
-        if not isinstance(indices, np.ndarray) or indices.dtype.kind not in "iu" or indices.ndim != 1:
+        if not isinstance(indices, np.ndarray) or isinstance(indices, np.ma.MaskedArray) or indices.dtype.kind not in "iu" or indices.ndim != 1:
             raise DtypeError(f"indices are {describe(indices)}; they must be an array of integers with one axis")
         if len(indices) and (indices.min() < 0 or indices.max() >= T * B * M):
             raise RangeError(f"indices run from {indices.min()} to {indices.max()}; they must lie in 0..{T * B * M - 1}")
@@ -69,7 +69,7 @@ class Events:
     def sound(self) -> bool:
         """Whether the lists belong together, as those of others need not: the sparse routines would read what is not theirs.
 
-        If so, they are replaced by copies that cannot be written to, so that it stays so.
+        If so, they are replaced by copies that cannot be written to: it stays so, but for one who goes out of his way.
         """
         if not all(isinstance(array, np.ndarray) for array in (self.indices, self.pointers, self.columns, self.values)):
             return False
@@ -86,6 +86,10 @@ class Events:
             array.flags.writeable = False
             object.__setattr__(self, name, array)
         return True
+
+    def __getstate__(self):
+        """What copies and pickles take along: not whether it is sound, for the arrays of a copy can be written to."""
+        return {name: value for name, value in vars(self).items() if name != "sound"}
 
     def per_sample(self):
         """How often each unit spikes in each sample, sum over t: (B, M)."""

@@ -6,6 +6,7 @@ devices, which might never end, are not read.
 """
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -26,7 +27,7 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
-TEMPORARY = r"\.[0-9a-f]{8}"         # what follows a file's name while it is being written, a regular expression
+TEMPORARY = r"\.refsnn-[0-9a-f]{16}"     # what follows a file's name while it is being written, a regular expression
 LONGEST_HEADER = 10_000    # bytes; numpy's own limit, which it looks at when they have been read
 
 
@@ -38,6 +39,8 @@ def write_atomically(path, content):
     and the temporary one is gone. Raises DataError for a pipe or a device, in whose place a file must not be put.
     """
     refuse_special(path)
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     data = content.encode() if isinstance(content, str) else content
     try:
         replace_whole(Path(os.path.realpath(path)), data)
@@ -47,7 +50,7 @@ def write_atomically(path, content):
 
 def replace_whole(path, data):
     """Write bytes to a temporary name beside `path`, and rename it."""
-    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")     # as TEMPORARY
+    temporary = path.with_name(f"{path.name}.refsnn-{os.urandom(8).hex()}")     # as TEMPORARY
     file = open(temporary, "xb")
     try:
         with file:
@@ -129,14 +132,16 @@ def read_exactly(stream, count):
     return content
 
 
-def bytes_of_hdf5(group):
+def bytes_of_hdf5(group, seen=None):
     """The bytes that all arrays of an open HDF5 file or group claim. Raises DataError for more than LARGEST, and for what lies in other files.
 
-    Needs h5py. A file of a few bytes can name any other file of this machine as part of itself.
+    Needs h5py. A file of a few bytes can name any other file of this machine as part of itself, and hold a group in itself, or in 2^n ways; `seen`,
+    the addresses of those that were counted, sees to it that each is counted once.
     """
     import h5py
 
-    total = 0
+    total, seen = 0, set() if seen is None else seen
+    seen.add(h5py.h5o.get_info(group.id).addr)
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise DataError(f"{name} in {group.name} is a link; only what lies there itself is read")
@@ -145,8 +150,8 @@ def bytes_of_hdf5(group):
             if item.external or item.is_virtual:
                 raise DataError(f"{item.name} lies in another file, which is not read")
             total += item.nbytes
-        elif isinstance(item, h5py.Group):
-            total += bytes_of_hdf5(item)
+        elif isinstance(item, h5py.Group) and h5py.h5o.get_info(item.id).addr not in seen:
+            total += bytes_of_hdf5(item, seen)
     if total > LARGEST:
         raise DataError(f"its arrays claim {total:,} bytes; at most {LARGEST:,} are read, for a small file can unpack to any size")
     return total

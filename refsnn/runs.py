@@ -89,6 +89,7 @@ def carry_out(task, recipe, folder, resume, report):
             raise DataError(f"{folder} holds a run already; --resume continues it, another --out starts afresh")
         elif recorded(folder):
             raise DataError(f"{folder} holds the results of a run, without its checkpoints; another --out starts afresh")
+        remove_unfinished(folder)
         report.start(recipe, folder)
         write_results(folder, results_of(recipe, task, progress))
         while len(progress.history) < recipe.epochs:
@@ -111,14 +112,18 @@ def claimed(folder):
     try:
         if fcntl is not None:  # the lock goes with the process, however it ends
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for path in folder.iterdir():                                    # left by one that was killed while it wrote
-            if re.fullmatch(rf"(results\.json|checkpoint-\d{{4}}\.npz){TEMPORARY}", path.name):
-                path.unlink()
         yield folder
     except BlockingIOError:
         raise DataError(f"{folder} is in use by another run; choose another --out") from None
     finally:
         os.close(handle)
+
+
+def remove_unfinished(folder):
+    """Remove from the folder of a run, which is ours, what one that was killed had not written to its end."""
+    for path in folder.iterdir():
+        if re.fullmatch(rf"(results\.json|checkpoint-\d{{4}}\.npz){TEMPORARY}", path.name) and path.is_file():
+            path.unlink()
 
 
 def next_numbered_folder():
@@ -260,10 +265,11 @@ def read_checkpoint(path):
 
 
 def load_checkpoint(path, like=None):
-    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError.
+    """Read a checkpoint: (the recipe as a dict, with the sha256 of the data; Progress). Raises DataError; DtypeError and RangeError for what is no path.
 
     like: a network of the kind that was trained, which gets the saved weights; None for one of layers without recurrence.
     """
+    path = check_path("path", path)
     with damage_is_data_error(path):
         arrays, description = read_checkpoint(path)
         saved = description["recipe"] | {"hidden": tuple(description["recipe"]["hidden"])}
@@ -290,12 +296,11 @@ def load_checkpoint(path, like=None):
 
 
 def check_record(record):
-    """Raise unless this is the record of an epoch: a dict of numbers, with train_accuracy; hidden_spikes may be None."""
+    """Raise unless this is the record of an epoch: a dict of numbers from 0, accuracies to 1, with train_accuracy; hidden_spikes may be None."""
     check_type("a record of its history", record, dict)
-    for name, figure in record.items():
-        if name != "hidden_spikes" or figure is not None:
-            check_number(name, figure)
-    check_number("train_accuracy", record["train_accuracy"], low=0, high=1)
+    for name in ("train_accuracy", *record):
+        if name != "hidden_spikes" or record[name] is not None:
+            check_number(name, record[name], low=0, high=1 if name in ("accuracy", "train_accuracy") else np.inf)
 
 
 def refilled(network, weights):

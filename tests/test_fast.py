@@ -1,6 +1,8 @@
 """The fast twin equals the specification: on random networks, free and on given traces, dense input and events."""
 
+import copy
 import os
+import pickle
 import platform
 import resource
 import subprocess
@@ -353,6 +355,24 @@ def test_events_that_have_been_found_sound_stay_so():
     for name in ("indices", "pointers", "columns", "values"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(events, name)[:] = 0
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda events: pickle.loads(pickle.dumps(events))])
+def test_a_copy_of_sound_events_is_looked_at_anew(copied):
+    network, x, labels = busy(B=3)
+    events = Events.of(x)
+    assert events.sound
+    other = copied(events)
+    assert other.sound
+    other = copied(events)
+    object.__setattr__(other, "columns", other.columns + 10**6)
+    with pytest.raises(ShapeError, match="do not belong together"):
+        fast.loss_and_gradient(network, other, labels)
+
+
+def test_masked_indices_are_refused():
+    with pytest.raises(DtypeError, match="indices"):
+        Events.listed(np.ma.masked_equal(np.array([1, 2]), 1), (4, 3, 5), np.float64)
 
 
 def test_as_many_rows_are_listed_as_may_be_encoded(monkeypatch):

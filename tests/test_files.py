@@ -45,7 +45,7 @@ def test_a_file_can_be_read_by_those_whom_the_process_lets(tmp_path):
 
 
 def test_a_write_that_fails_names_the_file_that_was_to_be_written(tmp_path):
-    for path in (tmp_path / "nowhere" / "report.json", tmp_path):
+    for path in (tmp_path / "nowhere" / "report.json", tmp_path, Path("/")):
         with pytest.raises(OSError) as raised:
             write_atomically(path, "x")
         assert raised.value.filename == str(path) and raised.value.strerror

@@ -48,6 +48,16 @@ from refsnn.verify.conventions import Conventions
 
 SPIKES = ("delta", "step")
 SECONDS = 60                 # that a file may take to be read
+REFUSED = 3                  # exit code of the process that reads it first, where it raises an error
+READER = """
+import sys
+sys.path[:] = {places!r}
+from refsnn.exchange.nir import read_here
+try:
+    read_here(sys.argv[1])
+except Exception:
+    sys.exit({refused})
+"""
 ROUNDING = 1e-6              # relative: frameworks keep parameters in float32, and a gain within it is the nominal one
 
 
@@ -311,23 +321,25 @@ def one(values):
 
 
 def read(path):
-    """The NIR graph of a file (HDF5), which must hold all of it. Raises DataError where it is none, OSError where there is none.
+    """The NIR graph of a file (HDF5), which must hold all of it.
 
-    On a damaged file the library of HDF5 may run for ever, or end the process. So a process of its own reads it first, within SECONDS.
+    On a damaged file the library of HDF5 may run for ever, or end the process. So a process of its own reads it first, within SECONDS. Raises
+    DataError where the file is none, or that process does not come back; OSError where there is none; DtypeError and RangeError for what is no path.
     """
     package()
     refuse_special(path)
     with open(path, "rb"):
         pass
-    program = [sys.executable, "-c", "import sys; from refsnn.exchange.nir import read_here; read_here(sys.argv[1])", os.fspath(path)]
-    environment = os.environ | {"PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
+    # found where this process found it, and not in the folder that happens to be the current one
+    places = [str(Path(refsnn.__file__).parents[1]), *(place for place in sys.path if place and isinstance(place, str))]
+    program = [sys.executable, "-c", READER.format(places=places, refused=REFUSED), os.fspath(path)]
     try:
-        code = subprocess.run(program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS).returncode
+        code = subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS).returncode
     except subprocess.TimeoutExpired:
-        raise DataError(f"{path}: HDF5 comes to no end with it within {SECONDS} s; it is damaged") from None
-    if code < 0:
-        raise DataError(f"{path}: signal {-code} ended the process that read it; it is damaged")
-    return read_here(path)
+        raise DataError(f"{path}: HDF5 came to no end with it within {SECONDS} s; it may be damaged") from None
+    if code not in (0, REFUSED):
+        raise DataError(f"{path}: the process that read it ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}; it may be damaged")
+    return read_here(path)                            # or its error, in words
 
 
 def read_here(path):

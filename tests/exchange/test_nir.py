@@ -1,6 +1,7 @@
 """NIR: out and in again to the bit, refusals that say why, and the same spikes in snnTorch and norse under the conventions that are declared."""
 
 import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from refsnn import DataError, DtypeError, Layer, Network, NeuronParameters, RangeError, RefsnnError, ShapeError, forward
 from refsnn.exchange import nir as room
 from refsnn.exchange.nir import SNNTORCH, SPIKES, Reading, from_nir, gain, read, to_nir, write
+from refsnn.files import bytes_of_hdf5
 from refsnn.verify import general
 from refsnn.verify.conventions import Conventions
 
@@ -361,15 +363,52 @@ def test_a_file_that_holds_not_all_of_itself_or_too_much_is_refused(weight, mess
         read(tmp_path / "graph.nir")
 
 
-@pytest.mark.parametrize(("program", "message"), [("import time; time.sleep(60)", "no end with it within 1 s"),
-                                                  ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11 ended the process")])
-def test_a_file_on_which_hdf5_hangs_or_crashes_is_a_data_error(program, message, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("program", "seconds", "message"), [
+    ("import time; time.sleep(60)", 1, "no end with it within 1 s"),
+    ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 60, "ended with signal 11"),
+    ("import no_such_module", 60, "ended with exit code 1"),                         # of a process that did not come so far nothing is known
+])
+def test_a_file_on_which_hdf5_hangs_or_crashes_is_a_data_error(program, seconds, message, tmp_path, monkeypatch):
     run = subprocess.run
     write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
-    monkeypatch.setattr(room, "SECONDS", 1)
+    monkeypatch.setattr(room, "SECONDS", seconds)
     monkeypatch.setattr(subprocess, "run", lambda command, **named: run([command[0], "-c", program], **named))
     with pytest.raises(DataError, match=f"graph.nir: .*{message}"):
         read(tmp_path / "graph.nir")
+
+
+def test_the_process_that_reads_first_says_whether_it_could_and_runs_nothing_of_the_current_folder(tmp_path, monkeypatch):
+    codes, run = [], subprocess.run
+
+    def noted(*arguments, **named):
+        done = run(*arguments, **named)
+        codes.append(done.returncode)
+        return done
+
+    write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
+    (tmp_path / "none.nir").write_bytes(b"no graph")
+    for module in ("refsnn", "nir", "h5py", "numpy"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit(7)")
+    monkeypatch.setattr(subprocess, "run", noted)
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    monkeypatch.chdir(tmp_path)
+    assert len(read("graph.nir").nodes) > 3
+    with pytest.raises(DataError, match="none.nir"):
+        read("none.nir")
+    assert codes == [0, room.REFUSED]
+
+
+def test_a_group_that_lies_in_itself_in_many_ways_is_counted_once(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        group = file.create_group("innermost")
+        group["numbers"] = np.zeros(10)
+        for level in range(60):                                                    # 2^60 ways to the innermost one
+            outer = file.create_group(f"level {level}")
+            outer["one"] = outer["other"] = group
+            group = outer
+        group["itself"] = file
+        assert bytes_of_hdf5(file) == 80
 
 
 def test_a_graph_that_holds_itself_is_refused():

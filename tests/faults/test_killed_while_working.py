@@ -132,6 +132,19 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing_that_was_there(place, fil
     assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in whole.iterdir())       # what was half-written is gone
 
 
+def test_what_users_lay_beside_their_results_stays(data, tmp_path):
+    folder = tmp_path / "run"
+    assert main(command(data, folder, epochs=1)) == 0
+    lost = folder / f"results.json.refsnn-{'0' * 16}"
+    kept = [folder / name for name in ("results.json.20261129", "checkpoint-0001.npz.0badcafe", "notes.refsnn-0123456789abcdef")]
+    for path in (lost, *kept):
+        path.write_text("mine")
+    assert main(["train", "--data", data, "--out", str(folder)]) == 2          # a folder that is refused is left alone
+    assert all(path.exists() for path in (lost, *kept))
+    assert main(command(data, folder, epochs=1)) == 0
+    assert [path.exists() for path in (lost, *kept)] == [False, True, True, True]
+
+
 def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on_when_it_can(data, whole, tmp_path):
     def small():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)                        # so that the write fails, as on a full disk

@@ -189,7 +189,7 @@ class Harness:
 
     def last_words(self):
         """The end of what the program said on standard error, as the end of a sentence."""
-        self.logger.join(0.5)                          # which one that goes on takes whole
+        self.logger.join(0.5)                          # its last words may be on their way; a program that goes on has none
         tail = one_line(bytes(self.log).decode("utf-8", "replace"))
         return f"; on standard error: {tail}" if tail else ""
 

@@ -144,7 +144,9 @@ def read_manifest(folder):
 
 
 def read(folder=None) -> tuple[Case, ...]:
-    """All cases of a folder of vectors, by default of those that ship, in the order of the manifest; every hash is checked. Raises DataError.
+    """All cases of a folder of vectors, by default of those that ship, in the order of the manifest; every hash is checked.
+
+    Raises DataError; DtypeError and RangeError for what is no path.
 
     >>> read()[0].id
     'decay-001'
@@ -154,7 +156,9 @@ def read(folder=None) -> tuple[Case, ...]:
 
 
 def read_one(id: str, folder=None) -> Case:
-    """One case of a folder of vectors, by default of those that ship. Raises DataError where it is damaged, RangeError where there is none."""
+    """One case of a folder of vectors, by default of those that ship. Raises DataError where it is damaged, RangeError where there is none;
+    DtypeError and RangeError for what is no path.
+    """
     folder = given_or_shipped(folder)
     cases = read_manifest(folder)["cases"]
     if id not in cases:
@@ -178,7 +182,7 @@ def check(folder=None) -> list[str]:
 
     Inputs, params, texts and whole numbers must be the same. Other outputs may differ by the case's own bound: exp, log and the products of
     matrices are not the same to the last bit on all machines. Those that only_read names are not generated again. Raises DataError for a
-    damaged file.
+    damaged file; DtypeError and RangeError for what is no path.
     """
     folder = given_or_shipped(folder)
     found, files = read_manifest(folder), {MEASURED, "manifest.json"}
