@@ -27,7 +27,7 @@ UNREADABLE = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, At
               zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)
 
 LARGEST = 1 << 31          # bytes of one array, and of all that are read from an npz: the images of MNIST have 47 million
-TEMPORARY = r"\.refsnn-[0-9a-f]{16}"     # what follows a file's name while it is being written, a regular expression
+TEMPORARY = r"\.refsnn-[0-9a-f]{8}"      # what follows a file's name while it is being written, a regular expression
 LONGEST_HEADER = 10_000    # bytes; numpy's own limit, which it looks at when they have been read
 
 
@@ -50,7 +50,7 @@ def write_atomically(path, content):
 
 def replace_whole(path, data):
     """Write bytes to a temporary name beside `path`, and rename it."""
-    temporary = path.with_name(f"{path.name}.refsnn-{os.urandom(8).hex()}")     # as TEMPORARY
+    temporary = path.with_name(f"{path.name}.refsnn-{os.urandom(4).hex()}")     # as TEMPORARY
     file = open(temporary, "xb")
     try:
         with file:
@@ -132,16 +132,20 @@ def read_exactly(stream, count):
     return content
 
 
-def bytes_of_hdf5(group, seen=None):
+def bytes_of_hdf5(group, known=None):
     """The bytes that all arrays of an open HDF5 file or group claim. Raises DataError for more than LARGEST, and for what lies in other files.
 
-    Needs h5py. A file of a few bytes can name any other file of this machine as part of itself, and hold a group in itself, or in 2^n ways; `seen`,
-    the addresses of those that were counted, sees to it that each is counted once.
+    Needs h5py. A file of a few bytes can name any other file of this machine as part of itself. It can also give one group 2^n names, under each of
+    which it will be read, or make it part of itself; known: the bytes of the groups at some addresses, None of those that are being counted.
     """
     import h5py
 
-    total, seen = 0, set() if seen is None else seen
-    seen.add(h5py.h5o.get_info(group.id).addr)
+    total, known, address = 0, {} if known is None else known, h5py.h5o.get_info(group.id).addr
+    if address in known:
+        if known[address] is None:
+            raise DataError(f"{group.name} is part of itself")
+        return known[address]
+    known[address] = None
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise DataError(f"{name} in {group.name} is a link; only what lies there itself is read")
@@ -150,10 +154,11 @@ def bytes_of_hdf5(group, seen=None):
             if item.external or item.is_virtual:
                 raise DataError(f"{item.name} lies in another file, which is not read")
             total += item.nbytes
-        elif isinstance(item, h5py.Group) and h5py.h5o.get_info(item.id).addr not in seen:
-            total += bytes_of_hdf5(item, seen)
+        elif isinstance(item, h5py.Group):
+            total += bytes_of_hdf5(item, known)
     if total > LARGEST:
         raise DataError(f"its arrays claim {total:,} bytes; at most {LARGEST:,} are read, for a small file can unpack to any size")
+    known[address] = total
     return total
 
 

@@ -277,8 +277,8 @@ def load_checkpoint(path, like=None):
                                   for prefix in ("weight_", "first_", "second_"))
         shapes = [[array.shape for array in group] for group in (weights, first, second)]
         epochs = [len(description[name]) for name in ("history", "seconds")]
-        for record in description["history"]:
-            check_record(record)
+        for number, record in enumerate(description["history"], 1):
+            check_record(record, number, like is None or isinstance(like, Network))
         for seconds in description["seconds"]:
             check_number("seconds", seconds, low=0)
         if len(weights) < 2 or shapes[0] != shapes[1] or shapes[0] != shapes[2] or epochs != [int(path.stem[-4:])] * 2:
@@ -295,12 +295,14 @@ def load_checkpoint(path, like=None):
         return saved, Progress(network, adam, tuple(description["history"]), tuple(description["seconds"]))
 
 
-def check_record(record):
-    """Raise unless this is the record of an epoch: a dict of numbers from 0, accuracies to 1, with train_accuracy; hidden_spikes may be None."""
+def check_record(record, number, spiking):
+    """Raise unless this is the record of epoch `number`: a dict of numbers from 0, accuracies to 1; hidden_spikes are None where nothing is spiking."""
     check_type("a record of its history", record, dict)
-    for name in ("train_accuracy", *record):
-        if name != "hidden_spikes" or record[name] is not None:
+    for name in ("epoch", "loss", "train_accuracy", *record):
+        if spiking or name != "hidden_spikes" or record[name] is not None:
             check_number(name, record[name], low=0, high=1 if name in ("accuracy", "train_accuracy") else np.inf)
+    if record["epoch"] != number or ("accuracy" in record) != ("hidden_spikes" in record):
+        raise DataError(f"its record of epoch {number} is of epoch {record['epoch']}, or has only one of accuracy and hidden_spikes")
 
 
 def refilled(network, weights):

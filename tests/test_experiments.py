@@ -140,7 +140,8 @@ def test_results_that_do_not_say_what_the_checkpoint_does_are_named_and_made_goo
                                     lambda results: results.update(history=[]), lambda results: results["history"][-1].pop("train_accuracy"),
                                     lambda results: results.update(accuracy="0.5"), lambda results: results.update(accuracy=float("nan")),
                                     lambda results: results.update(hidden_spikes="3"), lambda results: results.update(hidden_spikes=[]),
-                                    lambda results: results["history"][0].update(train_accuracy="0.1"), lambda results: results["history"].insert(0, {})])
+                                    lambda results: results["history"][0].update(train_accuracy="0.1"), lambda results: results["history"].insert(0, {}),
+                                    lambda results: results["history"][0].update(epoch=3), lambda results: results["history"][0].update(loss=None)])
 def test_results_without_the_figures_of_a_table_are_named(change, base, tmp_path):
     path = tmp_path / "one" / "seed-0" / "results.json"
     sweep({"one": base}, [0], tmp_path, Serial())

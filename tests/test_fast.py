@@ -363,11 +363,16 @@ def test_a_copy_of_sound_events_is_looked_at_anew(copied):
     events = Events.of(x)
     assert events.sound
     other = copied(events)
-    assert other.sound
-    other = copied(events)
+    assert "sound" in vars(events) and "sound" not in vars(other)
     object.__setattr__(other, "columns", other.columns + 10**6)
     with pytest.raises(ShapeError, match="do not belong together"):
         fast.loss_and_gradient(network, other, labels)
+
+
+def test_indices_of_a_small_dtype_are_indices():
+    for dtype in (np.int8, np.uint8, np.uint64):
+        events = Events.listed(np.array([1, 2, 100], dtype), (4, 3, 500), np.float64)
+        assert events.sound and events.columns.tolist() == [1, 2, 100]
 
 
 def test_masked_indices_are_refused():

@@ -24,6 +24,7 @@ def test_every_change_of_a_small_source_is_a_mutant_of_its_own(mutation, tmp_pat
     assert len({mutation.changed((tmp_path / "small.py").read_text(), own) for own in mutants}) == len(mutants)
 
 
+@pytest.mark.long
 def test_reasons_are_of_mutants_that_there_are(mutation):
     mutants = [own for path in mutation.files() for own in mutation.mutants_of(path)]
     keys = {json.dumps(mutation.key_of(own)) for own in mutants}

@@ -330,7 +330,7 @@ def test_the_published_recipe_leaves_its_dead_start_and_learns(substrate, variat
     assert accuracy > 0.6 and spikes > 1      # 0.1 is chance, and where a dead start stays
 
 
-@pytest.mark.parametrize("changes", [{}, {"batch": 1}, {"dropout": 0.3, "batch": 99}, {"substrate": "ideal"}])
+@pytest.mark.parametrize("changes", [{}, pytest.param({"batch": 1}, marks=pytest.mark.long), {"dropout": 0.3, "batch": 99}, {"substrate": "ideal"}])
 def test_the_results_do_not_depend_on_the_number_of_processes(small, changes, tmp_path):
     recipe = replace(small, epochs=2, **changes)
     if recipe.batch == 1:                                     # one part of every batch is empty
@@ -591,6 +591,7 @@ def test_the_command_line_trains_reports_and_numbers_its_folders(few_images, tmp
     assert results[0]["recipe"]["hidden"] == [20, 10] and results[0]["history"] == results[1]["history"]
 
 
+@pytest.mark.long
 def test_the_results_do_not_depend_on_the_threads_of_blas(tmp_path):
     for threads, workers in ((2, 1), (1, 2)):
         environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads), "PYTHONPATH": str(Path(refsnn.__file__).parents[1])}
@@ -614,7 +615,13 @@ def test_a_script_that_its_processes_cannot_import_gets_an_error(tmp_path):
     (lambda description: description.update(history=[1]), "record of its history is int 1"),
     (lambda description: description.update(seconds=["a"]), "seconds is str 'a'"), (lambda description: description.update(seconds=[10**400]), "seconds is an integer"),
     (lambda description: description.update(seconds=[float("nan")]), "seconds is nan"), (lambda description: description["history"][0].update(loss=float("inf")), "loss is inf"),
-    (lambda description: description["history"][0].pop("accuracy"), "last epoch was not evaluated"),
+    (lambda description: [description["history"][0].pop(name) for name in ("accuracy", "hidden_spikes")], "last epoch was not evaluated"),
+    (lambda description: description["history"][0].pop("accuracy"), "only one of accuracy and hidden_spikes"),
+    (lambda description: description["history"][0].pop("loss"), "no 'loss' in it"),
+    (lambda description: description["history"][0].update(hidden_spikes=None), "hidden_spikes is NoneType None"),
+    (lambda description: description["history"][0].update(epoch=2), "record of epoch 1 is of epoch 2"),
+    (lambda description: description["history"][0].update(accuracy=1.5), "accuracy is 1.5"),
+    (lambda description: description["history"][0].update(loss=-1), "loss is -1"),
 ])
 def test_a_checkpoint_of_another_version_is_named(change, message, small, tmp_path, capsys):
     train(replace(small, epochs=1), tmp_path)

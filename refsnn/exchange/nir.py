@@ -48,15 +48,17 @@ from refsnn.verify.conventions import Conventions
 
 SPIKES = ("delta", "step")
 SECONDS = 60                 # that a file may take to be read
-REFUSED = 3                  # exit code of the process that reads it first, where it raises an error
+READ, REFUSED, UNABLE = 90, 91, 1     # exit codes of the process that reads a file first: it could, it got an error, it cannot import what it needs
 READER = """
 import sys
-sys.path[:] = {places!r}
+sys.path[:] = {places!a}
+import h5py, nir
 from refsnn.exchange.nir import read_here
 try:
     read_here(sys.argv[1])
 except Exception:
     sys.exit({refused})
+sys.exit({read})
 """
 ROUNDING = 1e-6              # relative: frameworks keep parameters in float32, and a gain within it is the nominal one
 
@@ -324,20 +326,25 @@ def read(path):
     """The NIR graph of a file (HDF5), which must hold all of it.
 
     On a damaged file the library of HDF5 may run for ever, or end the process. So a process of its own reads it first, within SECONDS. Raises
-    DataError where the file is none, or that process does not come back; OSError where there is none; DtypeError and RangeError for what is no path.
+    DataError where the file is none, or that process does not come back; OSError where there is none; DtypeError and RangeError for what is no path;
+    RefsnnError where that process cannot import what this one did.
     """
     package()
     refuse_special(path)
     with open(path, "rb"):
         pass
-    # found where this process found it, and not in the folder that happens to be the current one
-    places = [str(Path(refsnn.__file__).parents[1]), *(place for place in sys.path if place and isinstance(place, str))]
-    program = [sys.executable, "-c", READER.format(places=places, refused=REFUSED), os.fspath(path)]
+    # what it imports is where this process found it, and not in the folder that happens to be the current one
+    root, places = str(Path(refsnn.__file__).resolve().parents[1]), [str(place) for place in sys.path if isinstance(place, str) and os.path.isabs(place)]
+    if root not in places:
+        places.insert(0, root)
+    program = [sys.executable, "-I", "-c", READER.format(places=places, read=READ, refused=REFUSED), os.fspath(path)]
     try:
         code = subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=SECONDS).returncode
     except subprocess.TimeoutExpired:
         raise DataError(f"{path}: HDF5 came to no end with it within {SECONDS} s; it may be damaged") from None
-    if code not in (0, REFUSED):
+    if code == UNABLE:
+        raise RefsnnError(f"{path}: the process that is to read it first cannot import refsnn, nir and h5py from {', '.join(places)}")
+    if code not in (READ, REFUSED):
         raise DataError(f"{path}: the process that read it ended with {f'signal {-code}' if code < 0 else f'exit code {code}'}; it may be damaged")
     return read_here(path)                            # or its error, in words
 

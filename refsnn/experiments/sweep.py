@@ -177,8 +177,8 @@ def require_figures(results):
     if results["hidden_spikes"] is not None:
         check_number("hidden_spikes", results["hidden_spikes"], low=0)
     check_number("seconds", results["timing"]["seconds"], low=0)
-    for record in results["history"]:
-        check_record(record)
+    for number, record in enumerate(results["history"], 1):
+        check_record(record, number, results["hidden_spikes"] is not None)
     if len(results["history"]) != results["recipe"]["epochs"]:
         raise DataError(f"its history has {len(results['history'])} records, but its recipe {results['recipe']['epochs']} epochs")
 

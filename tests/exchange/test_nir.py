@@ -366,15 +366,23 @@ def test_a_file_that_holds_not_all_of_itself_or_too_much_is_refused(weight, mess
 @pytest.mark.parametrize(("program", "seconds", "message"), [
     ("import time; time.sleep(60)", 1, "no end with it within 1 s"),
     ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 60, "ended with signal 11"),
-    ("import no_such_module", 60, "ended with exit code 1"),                         # of a process that did not come so far nothing is known
+    ("import sys; sys.exit(0)", 60, "ended with exit code 0"),                       # and did not say that it could read
 ])
 def test_a_file_on_which_hdf5_hangs_or_crashes_is_a_data_error(program, seconds, message, tmp_path, monkeypatch):
     run = subprocess.run
     write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
     monkeypatch.setattr(room, "SECONDS", seconds)
-    monkeypatch.setattr(subprocess, "run", lambda command, **named: run([command[0], "-c", program], **named))
+    monkeypatch.setattr(subprocess, "run", lambda command, **named: run([command[0], "-I", "-c", program], **named))
     with pytest.raises(DataError, match=f"graph.nir: .*{message}"):
         read(tmp_path / "graph.nir")
+
+
+def test_a_process_that_cannot_import_what_this_one_did_says_nothing_of_the_file(tmp_path, monkeypatch):
+    write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
+    monkeypatch.setattr("sys.path", [])
+    with pytest.raises(RefsnnError, match="cannot import refsnn, nir and h5py from") as caught:
+        read(tmp_path / "graph.nir")
+    assert not isinstance(caught.value, DataError)
 
 
 def test_the_process_that_reads_first_says_whether_it_could_and_runs_nothing_of_the_current_folder(tmp_path, monkeypatch):
@@ -387,28 +395,41 @@ def test_the_process_that_reads_first_says_whether_it_could_and_runs_nothing_of_
 
     write(tmp_path / "graph.nir", to_nir(network(recurrent=False).layers))
     (tmp_path / "none.nir").write_bytes(b"no graph")
-    for module in ("refsnn", "nir", "h5py", "numpy"):
+    for module in ("refsnn", "nir", "h5py", "numpy", "linecache"):
         (tmp_path / f"{module}.py").write_text("raise SystemExit(7)")
     monkeypatch.setattr(subprocess, "run", noted)
-    monkeypatch.setattr("sys.path", ["", *sys.path])
+    monkeypatch.setattr("sys.path", ["", ".", *sys.path])
     monkeypatch.chdir(tmp_path)
     assert len(read("graph.nir").nodes) > 3
     with pytest.raises(DataError, match="none.nir"):
         read("none.nir")
-    assert codes == [0, room.REFUSED]
+    assert codes == [room.READ, room.REFUSED]
 
 
-def test_a_group_that_lies_in_itself_in_many_ways_is_counted_once(tmp_path):
+@pytest.mark.parametrize("levels", [10, 60])
+def test_a_group_counts_once_for_each_of_its_names(levels, tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "many.h5", "w") as file:
-        group = file.create_group("innermost")
+        group = file.create_group("outermost").create_group("innermost")
         group["numbers"] = np.zeros(10)
-        for level in range(60):                                                    # 2^60 ways to the innermost one
-            outer = file.create_group(f"level {level}")
+        for level in range(levels):                                                # 2^60 ways to the innermost one, which are not walked
+            outer = h5py.Group(h5py.h5g.create(file.id, None))
             outer["one"] = outer["other"] = group
             group = outer
-        group["itself"] = file
-        assert bytes_of_hdf5(file) == 80
+        file["outermost/all"] = group
+        if levels == 10:
+            assert bytes_of_hdf5(file) == 80 + 80 * 2**10
+        else:
+            with pytest.raises(DataError, match="at most 2,147,483,648 are read"):
+                bytes_of_hdf5(file)
+
+
+def test_a_group_that_is_part_of_itself_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "itself.h5", "w") as file:
+        file["group/inner/outer"] = file.create_group("group")
+        with pytest.raises(DataError, match="is part of itself"):
+            bytes_of_hdf5(file)
 
 
 def test_a_graph_that_holds_itself_is_refused():

@@ -119,7 +119,8 @@ def test_a_training_that_is_killed_at_fifty_random_instants_has_the_same_bits(da
     assert contents(folder) == contents(whole)
 
 
-@pytest.mark.parametrize("place", ["before the first byte", "after half of the bytes", "before the new name", "after the new name"])
+@pytest.mark.parametrize("place", [pytest.param("before the first byte", marks=pytest.mark.long), "after half of the bytes", "before the new name",
+                                   pytest.param("after the new name", marks=pytest.mark.long)])
 @pytest.mark.parametrize("file", [pytest.param(1, marks=pytest.mark.long), 4, pytest.param(7, marks=pytest.mark.long)])       # results, a checkpoint, results
 def test_a_kill_in_the_middle_of_a_write_loses_nothing_that_was_there(place, file, data, whole, tmp_path):
     folder = tmp_path / "run"
@@ -135,14 +136,15 @@ def test_a_kill_in_the_middle_of_a_write_loses_nothing_that_was_there(place, fil
 def test_what_users_lay_beside_their_results_stays(data, tmp_path):
     folder = tmp_path / "run"
     assert main(command(data, folder, epochs=1)) == 0
-    lost = folder / f"results.json.refsnn-{'0' * 16}"
-    kept = [folder / name for name in ("results.json.20261129", "checkpoint-0001.npz.0badcafe", "notes.refsnn-0123456789abcdef")]
-    for path in (lost, *kept):
+    lost, other = folder / "results.json.refsnn-01234567", folder / "results.json.refsnn-89abcdef"
+    kept = [other, *(folder / name for name in ("results.json.20261129", "checkpoint-0001.npz.0badcafe", "notes.refsnn-01234567"))]
+    other.mkdir()
+    for path in (lost, *kept[1:]):
         path.write_text("mine")
     assert main(["train", "--data", data, "--out", str(folder)]) == 2          # a folder that is refused is left alone
     assert all(path.exists() for path in (lost, *kept))
     assert main(command(data, folder, epochs=1)) == 0
-    assert [path.exists() for path in (lost, *kept)] == [False, True, True, True]
+    assert [path.exists() for path in (lost, *kept)] == [False, True, True, True, True]
 
 
 def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on_when_it_can(data, whole, tmp_path):

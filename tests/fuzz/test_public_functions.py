@@ -233,7 +233,7 @@ def test_the_right_arguments_are_answered(name):
     assert attempt(name, {}) == "answered"
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name == "Recipe" else []) for name in CALLS])
 def test_something_else_in_the_place_of_an_argument_is_refused_or_answered(name):
     outcomes = [outcome(name, {argument: value}, strange) for argument in CALLS[name][1] for strange, value in STRANGE.items()]
     assert outcomes.count("refused") > len(outcomes) / 3

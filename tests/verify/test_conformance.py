@@ -68,7 +68,7 @@ TIES = [case.id for case in by_hand("lif_step", "float64", {}) + stored("lif_ste
         if (case.expected["V_next"] == case.params["threshold"]).any()]
 
 
-@pytest.mark.parametrize("subject", [Reference(), Reference("float32"), pytest.param(ScalarLoops(), marks=pytest.mark.long)],
+@pytest.mark.parametrize("subject", [Reference(), pytest.param(Reference("float32"), marks=pytest.mark.long), pytest.param(ScalarLoops(), marks=pytest.mark.long)],
                          ids=["float64", "float32", "plain Python"])
 def test_correct_adapters_pass_far_within_the_bounds(subject):
     run = check(subject)
@@ -560,7 +560,8 @@ def test_the_command_checks_an_adapter_of_the_current_folder_and_writes_reports(
     command(*who, "--xfail", "xfail", code=0)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [("os._exit(0)", "it ended, with exit code 0"), ("time.sleep(600)", "no answer within 3 s")])
+@pytest.mark.parametrize(("wrong", "message"), [("os._exit(0)", "it ended, with exit code 0"),
+                                                pytest.param("time.sleep(600)", "no answer within 3 s", marks=pytest.mark.long)])
 def test_an_adapter_that_ends_its_process_or_hangs_is_found(wrong, message, folder, capsys):
     (folder / "fatal.py").write_text("import os, time\nfrom refsnn.verify.conformance.examples.minimal import Minimal\n"
                                      f"class Fatal(Minimal):\n    def call(self, *given):\n        {wrong}\nadapter = Fatal()\n")

@@ -9,6 +9,7 @@ from refsnn.verify.conventions import SWITCHES
 from refsnn.verify.operations import OPERATIONS
 
 README = Path(__file__).parents[2] / "README.md"
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ def run(capsys, *arguments):
     return (code, *capsys.readouterr())
 
 
+@pytest.mark.long
 def test_generate_writes_what_check_accepts(tmp_path, capsys):
     code, said, _ = run(capsys, "generate", "--to", tmp_path / "new" / "vectors")
     assert code == 0 and said.startswith(f"{len(CASES)} cases written")
