@@ -60,7 +60,7 @@ class Events:
             raise DtypeError(f"indices are {describe(indices)}; they must be an array of integers with one axis")
         if len(indices) and (indices.min() < 0 or indices.max() >= T * B * M):
             raise RangeError(f"indices run from {indices.min()} to {indices.max()}; they must lie in 0..{T * B * M - 1}")
-        indices = indices.astype(np.int64, copy=False)
+        indices = np.asarray(indices, np.int64)
         rows, columns = np.divmod(indices, M)
         pointers = np.zeros(T * B + 1, np.int32)
         np.cumsum(np.bincount(rows, minlength=T * B), out=pointers[1:])
