@@ -301,8 +301,10 @@ def check_record(record, number, spiking):
     for name in ("epoch", "loss", "train_accuracy", *record):
         if spiking or name != "hidden_spikes" or record[name] is not None:
             check_number(name, record[name], low=0, high=1 if name in ("accuracy", "train_accuracy") else np.inf)
-    if record["epoch"] != number or ("accuracy" in record) != ("hidden_spikes" in record):
-        raise DataError(f"its record of epoch {number} is of epoch {record['epoch']}, or has only one of accuracy and hidden_spikes")
+    if record["epoch"] != number:
+        raise DataError(f"its record of epoch {number} says that it is of epoch {record['epoch']}")
+    if ("accuracy" in record) != ("hidden_spikes" in record):
+        raise DataError(f"its record of epoch {number} has only one of accuracy and hidden_spikes")
 
 
 def refilled(network, weights):

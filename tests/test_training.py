@@ -619,7 +619,7 @@ def test_a_script_that_its_processes_cannot_import_gets_an_error(tmp_path):
     (lambda description: description["history"][0].pop("accuracy"), "only one of accuracy and hidden_spikes"),
     (lambda description: description["history"][0].pop("loss"), "no 'loss' in it"),
     (lambda description: description["history"][0].update(hidden_spikes=None), "hidden_spikes is NoneType None"),
-    (lambda description: description["history"][0].update(epoch=2), "record of epoch 1 is of epoch 2"),
+    (lambda description: description["history"][0].update(epoch=2), "record of epoch 1 says that it is of epoch 2"),
     (lambda description: description["history"][0].update(accuracy=1.5), "accuracy is 1.5"),
     (lambda description: description["history"][0].update(loss=-1), "loss is -1"),
 ])
