@@ -334,7 +334,8 @@ def read(path):
     with open(path, "rb"):
         pass
     # what it imports is where this process found it, and not in the folder that happens to be the current one
-    root, places = str(Path(refsnn.__file__).resolve().parents[1]), [str(place) for place in sys.path if isinstance(place, str) and os.path.isabs(place)]
+    root = str(Path(refsnn.__file__).absolute().parents[1])
+    places = [str(place) for place in sys.path if isinstance(place, str) and os.path.isabs(place)]
     if root not in places:
         places.insert(0, root)
     program = [sys.executable, "-I", "-c", READER.format(places=places, read=READ, refused=REFUSED), os.fspath(path)]
