@@ -20,7 +20,7 @@ import numpy as np
 from refsnn.errors import RangeError, check_count, check_labels, check_result, check_type
 from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
-from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
+from refsnn.spec.loss import Objective, cross_entropy, rate_bound, scores, scores_adjoint
 from refsnn.spec.network import Network, parameters
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
@@ -33,8 +33,7 @@ GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS sha
 
 def forward(network: Network, x: np.ndarray | Events, noise: np.ndarray | None = None) -> tuple[Trace, ...]:
     """spec.forward: x (T, B, M), dense or as Events -> a tuple with one Trace a layer."""
-    events = input_events(network, x, noise)
-    return run(network, events, noise)[0]
+    return traces(*run(network, input_events(network, x, noise), noise))
 
 
 def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarray, trace: tuple[Trace, ...] | None = None,
@@ -46,13 +45,14 @@ def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarr
     events = input_events(network, x, noise)
     check_labels(labels, events.shape[1], network.layers[-1].W.shape[1])
     if trace is None:
-        trace, spikes = run(network, events, noise)
+        membranes, spikes = run(network, events, noise)
+        trace = traces(membranes, spikes)
     else:
         if noise is not None:
             raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
-        spikes = recorded_events(network, events, trace)
+        membranes, spikes = [layer.membrane for layer in trace], recorded_events(network, events, trace)
     with np.errstate(over="ignore", invalid="ignore"):
-        loss, gradient = gradient_of_trace(network.layers, [events, *spikes], labels, trace, objective, surrogate)
+        loss, gradient = gradient_of_run(network.layers, [events, *spikes], labels, membranes, objective, surrogate)
     check_result(loss, parameters(gradient))
     return loss, gradient, trace
 
@@ -65,34 +65,40 @@ def recorded_events(network, events, trace):
 
 
 def run(network, events, noise=None):
-    """The ideal model, free: (one Trace a layer, the Events of every spiking layer). SPEC E1-E4."""
-    trace, spikes = [], []
+    """The ideal model, free: ([the membranes of every layer], [the Events of every spiking layer]). SPEC E1-E4."""
+    membranes, spikes = [], []
     for layer in network.layers[:-1]:
-        recorded, events = run_spiking(events, layer)
-        trace.append(recorded)
+        V, events = run_spiking(events, layer)
+        membranes.append(V)
         spikes.append(events)
     readout = run_readout(events, network.layers[-1])
     if noise is not None:
         readout = readout + noise
-    return (*trace, Trace(readout)), spikes
+    return [*membranes, readout], spikes
+
+
+def traces(membranes, spikes):
+    """What a run has left as one Trace a layer."""
+    trace = []
+    for V, own in zip(membranes, spikes):
+        S = np.zeros(V.shape, V.dtype)                                   # (T, B, N)
+        S.ravel()[own.indices] = 1
+        trace.append(Trace(V, S))
+    return (*trace, Trace(membranes[-1]))
 
 
 def run_spiking(events, layer):
-    """spec.neuron.run_spiking: (Trace, Events). SPEC E1-E3."""
-    V, own = spike(events, layer)
-    S = np.zeros(V.shape, V.dtype)                                       # (T, B, N)
-    S.ravel()[own.indices] = 1
-    return Trace(V, S), own
-
-
-def spike(events, layer):
     """The membranes (T, B, N) of a spiking layer, and its own Events. SPEC E1-E3."""
     (T, B, _), N, dtype = events.shape, layer.W.shape[1], layer.W.dtype
-    V, found = np.empty((T, B, N), dtype), [[] for _ in range(T)]
-    for samples in parts(B, N, dtype):
-        for t, spiked in enumerate(spike_part(events, samples, layer, V[:, samples])):
-            found[t].append(spiked + (t * B + samples.start) * N)
-    return V, Events.listed(np.concatenate([spiked for step in found for spiked in step]), (T, B, N), dtype)
+    V, samples = np.empty((T, B, N), dtype), parts(B, N, dtype)
+    found = [spike_part(events, part, layer, V[:, part]) for part in samples]
+    starts = [(t * B + part.start) * N for t in range(T) for part in samples]
+    return V, Events.listed(gathered([spiked for step in zip(*found) for spiked in step], starts), (T, B, N), dtype)
+
+
+def gathered(pieces, starts):
+    """Indices in pieces, each of which counts from its start, in one array that counts from 0."""
+    return np.concatenate(pieces) + np.repeat(starts, [len(piece) for piece in pieces])
 
 
 def spike_part(events, samples, layer, V):
@@ -103,7 +109,7 @@ def spike_part(events, samples, layer, V):
     (T, B, _), (kept, b, N), dtype = events.shape, V.shape, V.dtype
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
-    thetas, I, above = np.broadcast_to(theta, N), np.zeros((b, N), dtype), np.empty((b, N), bool)
+    I, above = np.zeros((b, N), dtype), np.empty((b, N), bool)
     end = -(-int(np.searchsorted(events.pointers, len(events.columns))) // B)     # time step from which on nothing comes in
     looks = range(end + 3, T, 4)                                         # time steps at which it is asked whether anybody will spike again
     found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
@@ -119,7 +125,7 @@ def spike_part(events, samples, layer, V):
         np.multiply(before, beta, out=V_next)
         V_next += I
         if len(spiked):
-            V_next.ravel()[spiked] -= thetas[spiked % N]
+            V_next.ravel()[spiked] -= theta[spiked % N] if theta.ndim else theta
         # threshold
         found[t + 1] = spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
         if R is None and t in looks and stays_below(V_next, I, alpha, beta, theta):
@@ -189,12 +195,12 @@ def response(T, alpha, beta):
     return matrix
 
 
-def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
-    """Loss and gradient on a checked trace; spikes: the Events of x and of every spiking layer. SPEC E5-E16."""
-    V = trace[-1].membrane                                               # (T, B, K)
+def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
+    """Loss and gradient of a run that has been checked; spikes: the Events of x and of every spiking layer. SPEC E5-E16."""
+    V = membranes[-1]                                                    # (T, B, K)
     m = scores(V, objective)                                             # (B, K)
     loss, dm = cross_entropy(m, labels)
-    amplitude, dm_amplitude = readout_amplitude(m, objective.readout)
+    amplitude, dm_amplitude = mean_square(m, objective.readout)
     loss += amplitude
     gV = np.ascontiguousarray(scores_adjoint(V, dm + dm_amplitude, objective))                       # (T, B, K)
     lam_I_next = respond(gV, *layers[-1].neuron.constants(V.dtype)[:2], back=True)                  # (T, B, K) lamI[t+1] at t
@@ -203,29 +209,34 @@ def gradient_of_trace(layers, spikes, labels, trace, objective, surrogate):
     gradient = [LayerGradient(dW)]
     for index in reversed(range(len(layers) - 1)):
         layer, own = layers[index], spikes[index + 1]
-        count = own.per_sample()[None]                                   # (1, B, N): the regularisers see spikes per sample only
-        burst_value, burst_dS = burst(count, objective.burst)
-        rate_value, rate_dS = rate_bound(count, objective.rate, objective.rate_limit)
-        decay_value, decay_dW = weight_decay(layer.W, objective.weight)
+        count = own.per_sample()                                         # (B, N): the regularisers see spikes per sample only
+        burst_value, burst_dS = mean_square(count, objective.burst)
+        rate_value, rate_dS = rate_bound(count[None], objective.rate, objective.rate_limit)
+        decay_value, decay_dW = mean_square(layer.W, objective.weight)
         loss += burst_value + rate_value + decay_value
-        kept = np.zeros(trace[index].membrane.shape, V.dtype) if index else None     # (T, B, N) lamI[t+1] at t, for the layer below
+        kept = np.zeros(membranes[index].shape, V.dtype) if index else None          # (T, B, N) lamI[t+1] at t, for the layer below
         entry = LayerGradient(np.ascontiguousarray(decay_dW), None if layer.R is None else np.zeros_like(layer.R, order="C"))
-        add_spiking_gradient(entry, layer, trace[index], spikes[index], own, burst_dS + rate_dS, lam_I_next, layers[index + 1].W, surrogate, kept)
+        add_spiking_gradient(entry, layer, membranes[index], spikes[index], own, burst_dS + rate_dS, lam_I_next, layers[index + 1].W, surrogate, kept)
         gradient.append(entry)
         lam_I_next = kept
     return float(loss), tuple(reversed(gradient))
 
 
-def add_spiking_gradient(gradient, layer, trace, below, own, gS, from_above, W_above, surrogate, kept):
+def mean_square(array, strength):
+    """strength mean(array^2), and its derivative by the array: three of the regularisers are of this form. SPEC E13-E15."""
+    return strength * float((array * array).sum() / array.size), array.dtype.type(2 * strength / array.size) * array
+
+
+def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above, surrogate, kept):
     """Add a spiking layer's gradient to `gradient`, a LayerGradient. SPEC E7-E10.
 
-    below, own: the Events that the layer received and made. gS (B, N), alike for all t. from_above (T, B, K), lamI[t+1] of the layer above at t, and
+    V (T, B, N); below, own: the Events that the layer received and made. gS (B, N), alike for all t. from_above (T, B, K), lamI[t+1] of the layer above at t, and
     its weights W_above (N, K). kept: zeros (T, B, N), filled with lamI[t+1] at t, or None.
 
     What does not depend on the time step before is done for some of them at once. sigma' = 1 / (slope |V - theta| + 1)^2 is computed as
     (1 / slope^2) / (|V - theta| + 1 / slope)^2, with the first factor in W_above and gS.
     """
-    V, (alpha, beta, theta) = trace.membrane, layer.neuron.constants(trace.membrane.dtype)
+    alpha, beta, theta = layer.neuron.constants(V.dtype)
     offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
     W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
     gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
@@ -307,6 +318,6 @@ def decide(network, events, samples):
     for layer in network.layers[:-1]:
         N = layer.W.shape[1]
         found = spike_part(events, samples, layer, np.empty((1, b, N), dtype))
-        events = Events.listed(np.concatenate([spiked + t * b * N for t, spiked in enumerate(found)]), (len(found), b, N), dtype)
+        events = Events.listed(gathered(found, range(0, len(found) * b * N, b * N)), (len(found), b, N), dtype)
         samples = slice(0, b)
     return run_readout(events, network.layers[-1]).max(axis=0).argmax(axis=1)
