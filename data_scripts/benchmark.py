@@ -5,7 +5,8 @@ surrogate and objective. Before any time is shown, the loss and the gradient of 
 
 Each contestant has a process of its own, with as many threads as it takes by itself, and runs alone: the others wait, and are given time to fall asleep, since
 threads of most frameworks go on looking for work for a while. The rounds are interleaved, in an order drawn anew for each, so that a change of the machine's
-speed meets all of them alike. In each a contestant runs some times and its median counts; the median of all rounds is reported.
+speed meets all of them alike. In each a contestant runs again and again for as long as all others, and the median of the second half of its runs counts: after
+a pause the first tens of milliseconds are slower, whoever it is. The median of all rounds is reported.
 
 PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
@@ -28,7 +29,8 @@ from refsnn.datasets import load
 from refsnn.events import Events, encode_events
 
 AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
-REPEATS = 9         # runs of a contestant in a round, the first of which warm its caches
+TURN = 0.3          # seconds that a contestant runs in a round, the first half of them to warm up
+LEAST = 9           # runs of a contestant in a round, however long they take
 PAUSE = 0.3         # seconds until the threads of the contestant before sleep
 
 
@@ -67,7 +69,7 @@ NAMES = ("refsnn.spec", "refsnn.fast", "refsnn.fast, events", *PEERS)
 
 
 def serve(pipe, name, network, x, labels):
-    """In a process of its own: send the result of a contestant, or why there is none; then, whenever asked, the seconds of REPEATS runs."""
+    """In a process of its own: send the result of a contestant, or why there is none; then, whenever asked, the seconds of the runs of a TURN that count."""
     try:
         run = contestant(name, network, x, labels)
     except ImportError as error:
@@ -75,12 +77,12 @@ def serve(pipe, name, network, x, labels):
         return
     pipe.send(run())
     while pipe.recv():
-        seconds = []
-        for _ in range(REPEATS):
+        seconds, end = [], time.perf_counter() + TURN
+        while len(seconds) < LEAST or time.perf_counter() < end:
             started = time.perf_counter()
             run()
             seconds.append(time.perf_counter() - started)
-        pipe.send(seconds)
+        pipe.send(seconds[len(seconds) // 2:])
 
 
 def started(name, *case):

@@ -224,7 +224,7 @@ def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
 
 def mean_square(array, strength):
     """strength mean(array^2), and its derivative by the array: three of the regularisers are of this form. SPEC E13-E15."""
-    return strength * float((array * array).sum() / array.size), array.dtype.type(2 * strength / array.size) * array
+    return strength * np.mean(array * array), 2 * strength * array / array.size
 
 
 def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above, surrogate, kept):
