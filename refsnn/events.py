@@ -3,6 +3,7 @@
 Works with numpy alone; with scipy the products are sparse, and faster by an order of magnitude.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -96,6 +97,10 @@ class Events:
         """How often each unit spikes in each sample, sum over t: (B, M)."""
         _, B, M = self.shape
         return np.bincount(self.indices % (B * M), minlength=B * M).astype(self.values.dtype).reshape(B, M)
+
+    def end(self):
+        """The time step from which on there are no more of them."""
+        return int(self.indices[-1]) // math.prod(self.shape[1:]) + 1 if len(self.indices) else 0
 
     def rows(self, t, samples):
         """The rows of some samples, a slice of the batch, in time step t: a slice of the T B rows."""

@@ -5,6 +5,7 @@ The loops over time are those of the specification. What makes them fast, in the
 - input and hidden spikes are few, so products with them are sparse (refsnn.events);
 - a batch is run in parts whose (b, N) arrays stay in a core's cache over all time steps, each step in place;
 - the backward loop adds each time step to dW while its lamI is at hand, and keeps no adjoint of the lowest layer;
+- where nothing comes in any more and nobody can spike, forward only fades, and backward adds up what is not zero;
 - arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
 One thread but for classify: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
@@ -20,7 +21,7 @@ import numpy as np
 from refsnn.errors import RangeError, check_count, check_labels, check_result, check_type
 from refsnn.events import Events, input_events, parts
 from refsnn.spec.bptt import LayerGradient
-from refsnn.spec.loss import Objective, cross_entropy, rate_bound, scores, scores_adjoint
+from refsnn.spec.loss import Objective, burst, cross_entropy, rate_bound, readout_amplitude, scores, scores_adjoint, weight_decay
 from refsnn.spec.network import Network, parameters
 from refsnn.spec.surrogate import Surrogate
 from refsnn.spec.trace import Trace, check_trace
@@ -28,6 +29,7 @@ from refsnn.spec.trace import Trace, check_trace
 INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
 STEPS_AT_ONCE = 4          # time steps of a part whose surrogate derivatives are computed together: fewer calls, still in the cache
 LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
+SHORTEST_REST = 8          # time steps without input or spikes, at the end of a run, that are worth an adjoint of their own
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
@@ -106,12 +108,11 @@ def spike_part(events, samples, layer, V):
 
     V: (T, b, N), filled with the membranes; or (1, b, N), in which only the last are left.
     """
-    (T, B, _), (kept, b, N), dtype = events.shape, V.shape, V.dtype
+    T, (kept, b, N), dtype = events.shape[0], V.shape, V.dtype
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
     I, above = np.zeros((b, N), dtype), np.empty((b, N), bool)
-    end = -(-int(np.searchsorted(events.pointers, len(events.columns))) // B)     # time step from which on nothing comes in
-    looks = range(end + 3, T, 4)                                         # time steps at which it is asked whether anybody will spike again
+    looks = range(events.end() + 3, T, 4)                                       # time steps at which it is asked whether anybody will spike again
     found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
     V[0] = 0
     for t in range(T - 1):
@@ -200,7 +201,7 @@ def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
     V = membranes[-1]                                                    # (T, B, K)
     m = scores(V, objective)                                             # (B, K)
     loss, dm = cross_entropy(m, labels)
-    amplitude, dm_amplitude = mean_square(m, objective.readout)
+    amplitude, dm_amplitude = readout_amplitude(m, objective.readout)
     loss += amplitude
     gV = np.ascontiguousarray(scores_adjoint(V, dm + dm_amplitude, objective))                       # (T, B, K)
     lam_I_next = respond(gV, *layers[-1].neuron.constants(V.dtype)[:2], back=True)                  # (T, B, K) lamI[t+1] at t
@@ -209,10 +210,10 @@ def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
     gradient = [LayerGradient(dW)]
     for index in reversed(range(len(layers) - 1)):
         layer, own = layers[index], spikes[index + 1]
-        count = own.per_sample()                                         # (B, N): the regularisers see spikes per sample only
-        burst_value, burst_dS = mean_square(count, objective.burst)
-        rate_value, rate_dS = rate_bound(count[None], objective.rate, objective.rate_limit)
-        decay_value, decay_dW = mean_square(layer.W, objective.weight)
+        count = own.per_sample()[None]                                   # (1, B, N): the regularisers see spikes per sample only
+        burst_value, burst_dS = burst(count, objective.burst)
+        rate_value, rate_dS = rate_bound(count, objective.rate, objective.rate_limit)
+        decay_value, decay_dW = weight_decay(layer.W, objective.weight)
         loss += burst_value + rate_value + decay_value
         kept = np.zeros(membranes[index].shape, V.dtype) if index else None          # (T, B, N) lamI[t+1] at t, for the layer below
         entry = LayerGradient(np.ascontiguousarray(decay_dW), None if layer.R is None else np.zeros_like(layer.R, order="C"))
@@ -222,16 +223,11 @@ def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
     return float(loss), tuple(reversed(gradient))
 
 
-def mean_square(array, strength):
-    """strength mean(array^2), and its derivative by the array: three of the regularisers are of this form. SPEC E13-E15."""
-    return strength * np.mean(array * array), 2 * strength * array / array.size
-
-
 def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above, surrogate, kept):
     """Add a spiking layer's gradient to `gradient`, a LayerGradient. SPEC E7-E10.
 
-    V (T, B, N); below, own: the Events that the layer received and made. gS (B, N), alike for all t. from_above (T, B, K), lamI[t+1] of the layer above at t, and
-    its weights W_above (N, K). kept: zeros (T, B, N), filled with lamI[t+1] at t, or None.
+    V (T, B, N); below, own: the Events that the layer received and made. gS (B, N), alike for all t. from_above (T, B, K), lamI[t+1] of the layer
+    above at t, and its weights W_above (N, K). kept: zeros (T, B, N), filled with lamI[t+1] at t, or None.
 
     What does not depend on the time step before is done for some of them at once. sigma' = 1 / (slope |V - theta| + 1)^2 is computed as
     (1 / slope^2) / (|V - theta| + 1 / slope)^2, with the first factor in W_above and gS.
@@ -240,12 +236,16 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
     offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
     W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
     gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
+    rest = max(below.end() + 1, own.end(), 1)                            # time step from which on nothing is recorded
+    rests = SHORTEST_REST <= len(V) - rest < LONGEST_RESPONSE and R_back is None and kept is None and not (alpha.ndim or beta.ndim)
     for samples in parts(*V.shape[1:], V.dtype):
-        lam_V, lam_I = np.zeros_like(V[0, samples]), np.zeros_like(V[0, samples])          # (b, N)
-        lam_S, height = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))     # (n, b, N)
-        for first in range(1, len(V), at_once)[::-1]:
-            times = range(first, min(first + at_once, len(V)))
-            V_here, lam_S_here, height_here = V[times.start:times.stop, samples], lam_S[:len(times)], height[:len(times)]
+        lam = rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, alpha, beta, theta, offset) if rests else None
+        end = len(V) if lam is None else rest
+        lam_V, lam_I = np.zeros((2, *V[0, samples].shape), V.dtype) if lam is None else lam            # (b, N) each
+        lam_S, heights = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))    # (n, b, N)
+        for first in range(1, end, at_once)[::-1]:
+            times = range(first, min(first + at_once, end))
+            lam_S_here = lam_S[:len(times)]
             # threshold
             for t, out in zip(times, lam_S_here):
                 product(from_above[t, samples], W_back, out)
@@ -253,14 +253,11 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
             if R_back is not None:
                 lam_S_here[0] += product(lam_I, R_back, np.empty_like(lam_I))
             # membrane: sigma' lamS; sigma' is 1 where the rule is spike-aware and a spike was recorded
-            np.subtract(V_here, theta, out=height_here)
-            np.abs(height_here, out=height_here)
+            heights_here = height(V[times.start:times.stop, samples], theta, offset, heights[:len(times)])
             if surrogate.spike_aware:
-                for t, out in zip(times, height_here):
-                    out.ravel()[own.at(own.rows(t, samples))] = 0
-            height_here += offset
-            height_here *= height_here
-            lam_S_here /= height_here
+                for t, out in zip(times, heights_here):
+                    out.ravel()[own.at(own.rows(t, samples))] = offset * offset
+            lam_S_here /= heights_here
             for t, own_share in zip(times[::-1], lam_S_here[::-1]):
                 # membrane
                 lam_V *= beta
@@ -274,6 +271,41 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
                     own.add_outer(own.rows(t - 1, samples), lam_I, gradient.R)
                 if kept is not None:
                     kept[t - 1, samples] = lam_I
+
+
+def height(V, theta, offset, out):
+    """(|V - theta| + offset)^2, into out."""
+    np.subtract(V, theta, out=out)
+    np.abs(out, out=out)
+    out += offset
+    out *= out
+    return out
+
+
+def rest_adjoint(V, gS, from_above, W_back, alpha, beta, theta, offset):
+    """lamV and lamI, (2, b, N), at the first of the last n time steps of a run, in which nothing comes in and nobody spikes. SPEC E7-E9.
+
+    V (n, b, N), from_above (n, b, K), gS, W_back as in add_spiking_gradient. Nothing of these steps is recorded but their sums, and few neurons have
+    any: all of the samples whose readout has its maximum so late, and in the others those that gS is not 0 for. None where they are not few.
+    """
+    (n, b, N), dtype = V.shape, V.dtype
+    late, regular = np.flatnonzero(from_above.any(axis=0).any(axis=1)), np.flatnonzero(gS != 0)
+    if len(late) * N + len(regular) > b * N / 4:
+        return None
+    sums = np.stack([beta ** np.arange(n), response(n + 1, float(alpha), float(beta))[1:, 0]]).astype(dtype)                # (2, n)
+    lam, thetas = np.zeros((2, b, N), dtype), np.broadcast_to(theta, N)
+
+    def summed(share, V, theta):
+        """The two sums over time of sigma' share; share, V (n, p)."""
+        return product(sums, share / height(V, theta, offset, np.empty_like(V)), np.empty((2, V.shape[1]), dtype))
+
+    if len(late):
+        heard = from_above[:, late].reshape(n * len(late), -1)
+        share = product(heard, W_back, np.empty((len(heard), N), dtype)).reshape(n, -1)
+        lam[:, late] = summed(share, V[:, late].reshape(n, -1), np.tile(thetas, len(late))).reshape(2, -1, N)
+    if len(regular):
+        lam.reshape(2, -1)[:, regular] += summed(gS.ravel()[regular], V.reshape(n, -1).take(regular, axis=1), thetas[regular % N])
+    return lam
 
 
 def product(left, right, out):

@@ -182,6 +182,92 @@ def test_a_run_ends_when_nothing_comes_in_and_nobody_can_spike_any_more(weight, 
     assert ended(monkeypatch, weight, R) == left
 
 
+def resting(T, dtype=np.float64, theta=1.0, B=20):
+    """A network, input and labels of which nothing happens after t = 6: sample 0 drives slow readouts, sample 1 makes neurons spike that they do not hear."""
+    rng = np.random.default_rng(0)
+    W, W_out = np.zeros((6, 30)), np.zeros((30, 4))
+    W[:, :3], W[:2, 3:5], W_out[:3] = 0.02, 0.4, rng.uniform(1, 2, (3, 4))
+    W[2:4, :3] = 0.4
+    W += rng.normal(0, 0.01, W.shape)
+    slow = NeuronParameters(tau_mem=40e-6, tau_syn=40e-6)
+    network = Network((Layer(W.astype(dtype), neuron=NeuronParameters(threshold=theta)), Layer(W_out.astype(dtype), neuron=slow, spiking=False)))
+    x = (rng.random((T, B, 6)) < 0.2).astype(dtype)
+    x[:, :, :4] = x[4:] = 0
+    x[1:3, 0, 2:4] = x[1:3, 1, :2] = x[3, 2, 5] = 1
+    return network, x, rng.integers(0, 4, B)
+
+
+def rests(monkeypatch, network, x, labels, trace=None, objective=Objective(burst=0.3), surrogate=Surrogate()):
+    """How many time steps each part of the batch was found to rest for, None where it was not; the gradient being that of the specification."""
+    found, rest_adjoint = [], fast.rest_adjoint
+
+    def looked_at(V, *given):
+        lam = rest_adjoint(V, *given)
+        found.append(None if lam is None else len(V))
+        return lam
+
+    monkeypatch.setattr(fast, "rest_adjoint", looked_at)
+    bound = 1e-12 if x.dtype == np.float64 else 1e-5
+    loss, gradient, expected_trace = refsnn.loss_and_gradient(network, x, labels, trace, objective, surrogate)
+    assert expected_trace[0].spikes.any()
+    fast_loss, fast_gradient, _ = fast.loss_and_gradient(network, x, labels, trace, objective, surrogate)
+    assert fast_loss == pytest.approx(loss, rel=bound)
+    for got, expected in zip(fast_gradient, gradient):
+        assert_close(got.W, expected.W, bound)
+    return found
+
+
+@pytest.mark.parametrize(("T", "found"), [(14, []), (15, [8]), (30, [23]), (106, [99]), (107, [])])
+@pytest.mark.parametrize("surrogate", [Surrogate(), Surrogate(2.0, True)])
+def test_the_last_time_steps_in_which_nothing_happens_are_summed_up(T, found, surrogate, monkeypatch):
+    network, x, labels = resting(T)
+    trace = refsnn.forward(network, x)
+    assert np.flatnonzero(trace[0].spikes.sum(axis=(1, 2)))[-1] == 6 and (np.flatnonzero(trace[0].spikes.sum(axis=(0, 2))) == [0, 1]).all()
+    assert trace[-1].membrane.argmax(axis=0).max() == T - 1 if T < 30 else trace[-1].membrane.argmax(axis=0).max() > 20
+    assert rests(monkeypatch, network, x, labels, surrogate=surrogate) == found
+
+
+@pytest.mark.parametrize("objective", [Objective(burst=0.3), Objective(burst=0.0), Objective(burst=0.3, readout_scale=0.0)])
+def test_who_is_heard_and_who_is_regularised_are_summed_up_each_for_themselves(objective, monkeypatch):
+    assert rests(monkeypatch, *resting(40), objective=objective) == [33]
+
+
+@pytest.mark.parametrize(("changes", "found"), [({"dtype": np.float32}, [33]), ({"theta": np.linspace(0.9, 1.1, 30)}, [31]), ({"B": 4}, [None]),
+                                                ({"B": 5}, [30])])
+def test_other_networks_rest_too_and_parts_in_which_many_are_heard_are_run(changes, found, monkeypatch):
+    assert rests(monkeypatch, *resting(40, **changes)) == found
+
+
+def test_each_part_of_a_batch_rests_for_itself(monkeypatch):
+    monkeypatch.setattr(fast, "parts", lambda B, N, dtype: [slice(0, 3), slice(3, 10), slice(10, B)])
+    assert rests(monkeypatch, *resting(40)) == [None, 33, 33]
+
+
+def test_who_is_recorded_to_spike_late_does_not_rest_before(monkeypatch):
+    network, x, labels = resting(40)
+    trace = refsnn.forward(network, x)
+    trace[0].spikes[20, 7, 9] = 1
+    for surrogate in (Surrogate(), Surrogate(2.0, True)):
+        assert rests(monkeypatch, network, x, labels, trace, surrogate=surrogate) == [19]
+
+
+def test_what_comes_in_late_ends_the_rest(monkeypatch):
+    network, x, labels = resting(40)
+    x[25, 3, 5] = 1
+    assert rests(monkeypatch, network, x, labels) == [40 - 27]
+
+
+def test_an_upper_layer_or_one_with_recurrence_or_with_decays_of_its_own_is_run_to_the_end(monkeypatch):
+    network, x, labels = resting(40)
+    hidden, readout = network.layers
+    recurrent = Layer(hidden.W, np.full((30, 30), 0.01), hidden.neuron)
+    various = replace(hidden, neuron=NeuronParameters(tau_mem=np.linspace(5e-6, 6e-6, 30)))
+    for layer in (recurrent, various):
+        assert rests(monkeypatch, Network((layer, readout)), x, labels) == []
+    upper = Layer(np.eye(30) * 3, neuron=hidden.neuron)
+    assert len(rests(monkeypatch, Network((hidden, upper, readout)), x, labels)) == 1
+
+
 @pytest.mark.parametrize(("n", "k", "m", "pieces"), [(4, 8, 8, [(4, 8, 8)]), (64, 64, 64, [(64, 64, 64)]), (2, 8, 2, [(2, 8, 2)]), (1, 8, 8, [(2, 8, 8)]),
                                                      (64, 64, 128, [(32, 64, 128)] * 2), (4, 2**17, 2, [(2, 2**17, 2)] * 2)])
 def test_no_product_has_more_multiplications_than_openblas_does_in_one_thread(n, k, m, pieces, monkeypatch):
