@@ -236,7 +236,7 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
     offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
     W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
     gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
-    rest = max(below.end() + 1, own.end(), 1)                            # time step from which on nothing is recorded
+    rest = max(below.end() + 1, own.end())                               # time step from which on nothing is recorded
     rests = SHORTEST_REST <= len(V) - rest < LONGEST_RESPONSE and R_back is None and kept is None and not (alpha.ndim or beta.ndim)
     for samples in parts(*V.shape[1:], V.dtype):
         lam = rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, alpha, beta, theta, offset) if rests else None

@@ -238,6 +238,10 @@ def test_other_networks_rest_too_and_parts_in_which_many_are_heard_are_run(chang
     assert rests(monkeypatch, *resting(40, **changes)) == found
 
 
+def test_a_quarter_of_the_neurons_are_few(monkeypatch):
+    assert rests(monkeypatch, *resting(40, B=4), objective=Objective(burst=0.0)) == [31]       # those of one sample
+
+
 def test_each_part_of_a_batch_rests_for_itself(monkeypatch):
     monkeypatch.setattr(fast, "parts", lambda B, N, dtype: [slice(0, 3), slice(3, 10), slice(10, B)])
     assert rests(monkeypatch, *resting(40)) == [None, 33, 33]
@@ -479,6 +483,11 @@ def test_an_input_as_wide_as_another_layer_is_refused(width):
     for x in (np.ones((3, 1, width)), Events.of(np.ones((3, 1, width)))):
         with pytest.raises(ShapeError, match="x"):
             fast.forward(network, x)
+
+
+@pytest.mark.parametrize(("indices", "end"), [([], 0), ([0], 1), ([5], 1), ([0, 6], 2), ([29], 5)])
+def test_events_end_after_the_last(indices, end):
+    assert Events.listed(np.array(indices, int), (5, 2, 3), np.float64).end() == end
 
 
 def test_listed_events_ascend_and_take_any_integers():
