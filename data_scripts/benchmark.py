@@ -5,8 +5,8 @@ surrogate and objective. Before any time is shown, the loss and the gradient of 
 
 Each contestant has a process of its own, with as many threads as it takes by itself, and runs alone: the others wait, and are given time to fall asleep, since
 threads of most frameworks go on looking for work for a while. The rounds are interleaved, in an order drawn anew for each, so that a change of the machine's
-speed meets all of them alike. In each a contestant runs again and again for as long as all others, and the median of the second half of its runs counts: after
-a pause the first tens of milliseconds are slower, whoever it is. The median of all rounds is reported.
+speed meets all of them alike. In each a contestant runs for 0.3 seconds, and nine times at least; the first half of its runs warms up, the median of the second
+half counts. The median of all rounds is reported. What is no contestant, how the time grows and refsnn's other parts, is timed in this process instead.
 
 PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
@@ -29,8 +29,8 @@ from refsnn.datasets import load
 from refsnn.events import Events, encode_events
 
 AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
-TURN = 0.3          # seconds that a contestant runs in a round, the first half of them to warm up
-LEAST = 9           # runs of a contestant in a round, however long they take
+TURN = 0.3          # seconds that a contestant runs in a round; the first half of its runs warms up
+LEAST = 9           # runs of a contestant in a round, even if they take longer
 PAUSE = 0.3         # seconds until the threads of the contestant before sleep
 
 
@@ -77,11 +77,11 @@ def serve(pipe, name, network, x, labels):
         return
     pipe.send(run())
     while pipe.recv():
-        seconds, end = [], time.perf_counter() + TURN
-        while len(seconds) < LEAST or time.perf_counter() < end:
-            started = time.perf_counter()
+        seconds, deadline = [], time.perf_counter() + TURN
+        while len(seconds) < LEAST or time.perf_counter() < deadline:
+            began = time.perf_counter()
             run()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - began)
         pipe.send(seconds[len(seconds) // 2:])
 
 
@@ -220,7 +220,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
     chosen = parser.parse_args()
     results = {"python": platform.python_version(), "refsnn": refsnn.__version__, "machine": platform.machine(), "processors": os.cpu_count(),
-               "packages": installed(), "rounds": chosen.rounds, "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
+               "packages": installed(), "rounds": chosen.rounds, "turn": TURN, "least": LEAST, "pause": PAUSE,
+               "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
     print()
     results |= {"growth": growth(chosen.rounds), "parts": own_parts(chosen.rounds)}
     if chosen.json:

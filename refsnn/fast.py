@@ -5,7 +5,7 @@ The loops over time are those of the specification. What makes them fast, in the
 - input and hidden spikes are few, so products with them are sparse (refsnn.events);
 - a batch is run in parts whose (b, N) arrays stay in a core's cache over all time steps, each step in place;
 - the backward loop adds each time step to dW while its lamI is at hand, and keeps no adjoint of the lowest layer;
-- where nothing comes in any more and nobody can spike, forward only fades, and backward adds up what is not zero;
+- once nothing comes in and nobody spikes, forward only fades, and backward sums those time steps up for the few of the lowest layer that have any share;
 - arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
 One thread but for classify: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
@@ -29,7 +29,8 @@ from refsnn.spec.trace import Trace, check_trace
 INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
 STEPS_AT_ONCE = 4          # time steps of a part whose surrogate derivatives are computed together: fewer calls, still in the cache
 LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
-SHORTEST_REST = 8          # time steps without input or spikes, at the end of a run, that are worth an adjoint of their own
+SHORTEST_REST = 8          # time steps at the end of a run, without input and spikes, that are worth an adjoint of their own,
+FEW = 1 / 4                # and the share of a part's neurons that may be heard or regularised in them
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
@@ -52,7 +53,8 @@ def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarr
     else:
         if noise is not None:
             raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
-        membranes, spikes = [layer.membrane for layer in trace], recorded_events(network, events, trace)
+        spikes = recorded_events(network, events, trace)
+        membranes = [recorded.membrane for recorded in trace]
     with np.errstate(over="ignore", invalid="ignore"):
         loss, gradient = gradient_of_run(network.layers, [events, *spikes], labels, membranes, objective, surrogate)
     check_result(loss, parameters(gradient))
@@ -80,7 +82,7 @@ def run(network, events, noise=None):
 
 
 def traces(membranes, spikes):
-    """What a run has left as one Trace a layer."""
+    """What `run` returns as a tuple with one Trace a layer; dense spikes are made here."""
     trace = []
     for V, own in zip(membranes, spikes):
         S = np.zeros(V.shape, V.dtype)                                   # (T, B, N)
@@ -90,16 +92,16 @@ def traces(membranes, spikes):
 
 
 def run_spiking(events, layer):
-    """The membranes (T, B, N) of a spiking layer, and its own Events. SPEC E1-E3."""
+    """spec.neuron.run_spiking from Events to (membranes (T, B, N), Events). SPEC E1-E3."""
     (T, B, _), N, dtype = events.shape, layer.W.shape[1], layer.W.dtype
-    V, samples = np.empty((T, B, N), dtype), parts(B, N, dtype)
-    found = [spike_part(events, part, layer, V[:, part]) for part in samples]
-    starts = [(t * B + part.start) * N for t in range(T) for part in samples]
+    V, shares = np.empty((T, B, N), dtype), parts(B, N, dtype)
+    found = [spike_part(events, samples, layer, V[:, samples]) for samples in shares]
+    starts = [(t * B + samples.start) * N for t in range(T) for samples in shares]
     return V, Events.listed(gathered([spiked for step in zip(*found) for spiked in step], starts), (T, B, N), dtype)
 
 
 def gathered(pieces, starts):
-    """Indices in pieces, each of which counts from its start, in one array that counts from 0."""
+    """Pieces of flat indices in one array, each moved by its start."""
     return np.concatenate(pieces) + np.repeat(starts, [len(piece) for piece in pieces])
 
 
@@ -188,16 +190,27 @@ def respond(drive, alpha, beta, back=False):
 @lru_cache(maxsize=16)
 def response(T, alpha, beta):
     """The membranes of a neuron to which a drive of 1 came at s: (T, T), entry [t, s], 0 for t <= s."""
-    matrix, I, V = np.zeros((T, T)), 0.0, 0.0
-    for n in range(1, T):
-        I = alpha * I + (n == 1)
-        V = beta * V + I
+    matrix = np.zeros((T, T))
+    for n, V in enumerate(impulse(T - 1, alpha, beta), 1):
         matrix[np.arange(n, T), np.arange(T - n)] = V
     return matrix
 
 
+def impulse(n, alpha, beta):
+    """The membrane of a neuron 1, 2, .. n time steps after a drive of 1: (n,)."""
+    membranes, I, V = np.zeros(n), 1.0, 0.0
+    for k in range(n):
+        V = beta * V + I
+        membranes[k] = V
+        I = alpha * I
+    return membranes
+
+
 def gradient_of_run(layers, spikes, labels, membranes, objective, surrogate):
-    """Loss and gradient of a run that has been checked; spikes: the Events of x and of every spiking layer. SPEC E5-E16."""
+    """Loss and gradient of a run that has been checked. SPEC E5-E16.
+
+    membranes (T, B, .) of every layer, spikes: the Events of x and of every spiking layer.
+    """
     V = membranes[-1]                                                    # (T, B, K)
     m = scores(V, objective)                                             # (B, K)
     loss, dm = cross_entropy(m, labels)
@@ -236,13 +249,14 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
     offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
     W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
     gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
-    rest = max(below.end() + 1, own.end())                               # time step from which on nothing is recorded
-    rests = SHORTEST_REST <= len(V) - rest < LONGEST_RESPONSE and R_back is None and kept is None and not (alpha.ndim or beta.ndim)
+    rest = max(below.end() + 1, own.end())                               # first of the last time steps, before which nothing came in and in which nobody spikes
+    rests = len(V) - rest >= SHORTEST_REST and R_back is None and kept is None and not (alpha.ndim or beta.ndim)
     for samples in parts(*V.shape[1:], V.dtype):
-        lam = rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, alpha, beta, theta, offset) if rests else None
-        end = len(V) if lam is None else rest
-        lam_V, lam_I = np.zeros((2, *V[0, samples].shape), V.dtype) if lam is None else lam            # (b, N) each
-        lam_S, heights = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))    # (n, b, N)
+        end, lam = rest, rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, alpha, beta, theta, offset) if rests else None
+        if lam is None:
+            end, lam = len(V), np.zeros((2, *V[0, samples].shape), V.dtype)
+        lam_V, lam_I = lam                                                                 # (b, N) each
+        lam_S, distances = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))    # (n, b, N)
         for first in range(1, end, at_once)[::-1]:
             times = range(first, min(first + at_once, end))
             lam_S_here = lam_S[:len(times)]
@@ -253,11 +267,11 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
             if R_back is not None:
                 lam_S_here[0] += product(lam_I, R_back, np.empty_like(lam_I))
             # membrane: sigma' lamS; sigma' is 1 where the rule is spike-aware and a spike was recorded
-            heights_here = height(V[times.start:times.stop, samples], theta, offset, heights[:len(times)])
+            distances_here = squared_distance(V[times.start:times.stop, samples], theta, offset, distances[:len(times)])
             if surrogate.spike_aware:
-                for t, out in zip(times, heights_here):
+                for t, out in zip(times, distances_here):
                     out.ravel()[own.at(own.rows(t, samples))] = offset * offset
-            lam_S_here /= heights_here
+            lam_S_here /= distances_here
             for t, own_share in zip(times[::-1], lam_S_here[::-1]):
                 # membrane
                 lam_V *= beta
@@ -273,8 +287,8 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
                     kept[t - 1, samples] = lam_I
 
 
-def height(V, theta, offset, out):
-    """(|V - theta| + offset)^2, into out."""
+def squared_distance(V, theta, offset, out):
+    """(|V - theta| + offset)^2 into out: 1 / (slope^2 sigma')."""
     np.subtract(V, theta, out=out)
     np.abs(out, out=out)
     out += offset
@@ -283,28 +297,34 @@ def height(V, theta, offset, out):
 
 
 def rest_adjoint(V, gS, from_above, W_back, alpha, beta, theta, offset):
-    """lamV and lamI, (2, b, N), at the first of the last n time steps of a run, in which nothing comes in and nobody spikes. SPEC E7-E9.
+    """lamV and lamI, (2, b, N), at the first of the last n time steps, before which nothing came in and in which nobody spikes. SPEC E7-E9.
 
-    V (n, b, N), from_above (n, b, K), gS, W_back as in add_spiking_gradient. Nothing of these steps is recorded but their sums, and few neurons have
-    any: all of the samples whose readout has its maximum so late, and in the others those that gS is not 0 for. None where they are not few.
+    V (n, b, N), from_above (n, b, K), gS (b, N), W_back (K, N); alpha and beta scalar, theta () or (N,). For the lowest layer, without recurrence: of
+    these steps it is asked no more than
+
+        lamV = sum over j = 0 .. n-1 of beta^j share[j]          lamI = sum of h[j+1] share[j]          share = sigma' lamS
+
+    with h the membrane's response to a drive of 1. And lamS is 0 but for neurons that are regularised (gS) and for all of a sample whose from_above is
+    not 0 yet; each of the two shares is summed for itself. None where these neurons are not FEW.
     """
     (n, b, N), dtype = V.shape, V.dtype
-    late, regular = np.flatnonzero(from_above.any(axis=0).any(axis=1)), np.flatnonzero(gS != 0)
-    if len(late) * N + len(regular) > b * N / 4:
+    heard, regularised = np.flatnonzero(from_above.any(axis=0).any(axis=1)), np.flatnonzero(gS != 0)
+    if len(heard) * N + len(regularised) > b * N * FEW:
         return None
-    sums = np.stack([beta ** np.arange(n), response(n + 1, float(alpha), float(beta))[1:, 0]]).astype(dtype)                # (2, n)
+    weights = np.stack([beta ** np.arange(n), impulse(n, float(alpha), float(beta))]).astype(dtype)                         # (2, n)
     lam, thetas = np.zeros((2, b, N), dtype), np.broadcast_to(theta, N)
 
-    def summed(share, V, theta):
-        """The two sums over time of sigma' share; share, V (n, p)."""
-        return product(sums, share / height(V, theta, offset, np.empty_like(V)), np.empty((2, V.shape[1]), dtype))
+    def summed(lam_S, V, theta):
+        """The two sums over time for p neurons; lam_S (n, p) or (p,), V (n, p), theta (p,)."""
+        share = lam_S / squared_distance(V, theta, offset, np.empty_like(V))
+        return product(weights, share, np.empty((2, V.shape[1]), dtype))
 
-    if len(late):
-        heard = from_above[:, late].reshape(n * len(late), -1)
-        share = product(heard, W_back, np.empty((len(heard), N), dtype)).reshape(n, -1)
-        lam[:, late] = summed(share, V[:, late].reshape(n, -1), np.tile(thetas, len(late))).reshape(2, -1, N)
-    if len(regular):
-        lam.reshape(2, -1)[:, regular] += summed(gS.ravel()[regular], V.reshape(n, -1).take(regular, axis=1), thetas[regular % N])
+    if len(heard):
+        rows = from_above[:, heard].reshape(n * len(heard), -1)
+        lam_S = product(rows, W_back, np.empty((len(rows), N), dtype))
+        lam[:, heard] = summed(lam_S.reshape(n, -1), V[:, heard].reshape(n, -1), np.tile(thetas, len(heard))).reshape(2, -1, N)
+    if len(regularised):
+        lam.reshape(2, -1)[:, regularised] += summed(gS.ravel()[regularised], V.reshape(n, -1).take(regularised, axis=1), thetas[regularised % N])
     return lam
 
 
