@@ -114,7 +114,7 @@ def spike_part(events, samples, layer, V):
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
     I, above = np.zeros((b, N), dtype), np.empty((b, N), bool)
-    looks = range(events.end() + 3, T, 4)                                       # time steps at which it is asked whether anybody will spike again
+    looks = range(events.end() + 3, T, 4)                                # time steps at which it is asked whether anybody will spike again
     found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
     V[0] = 0
     for t in range(T - 1):
@@ -256,7 +256,7 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
         if lam is None:
             end, lam = len(V), np.zeros((2, *V[0, samples].shape), V.dtype)
         lam_V, lam_I = lam                                                                 # (b, N) each
-        lam_S, distances = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))    # (n, b, N)
+        lam_S, distances = (np.empty((at_once, *lam_V.shape), V.dtype) for _ in range(2))  # (n, b, N)
         for first in range(1, end, at_once)[::-1]:
             times = range(first, min(first + at_once, end))
             lam_S_here = lam_S[:len(times)]
