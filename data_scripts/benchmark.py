@@ -35,7 +35,7 @@ PAUSE = 0.3         # seconds until the threads of the contestant before sleep
 
 
 def network_of(hidden=246):
-    """A network with about 25 hidden spikes an image: random weights of the size that training gives."""
+    """A network with about 20 hidden spikes an image: random weights of the size that training gives."""
     rng = np.random.default_rng(0)
     network = refsnn.Network.initialise(rng, (256, hidden, 10), dtype=np.float32)
     hidden_weights = rng.normal(0.0, 0.055, network.layers[0].W.shape).astype(np.float32)

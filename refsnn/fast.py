@@ -1,6 +1,6 @@
 """The fast twin of refsnn.spec: forward and loss_and_gradient with the same names, arguments and results, and events for spikes.
 
-The loops over time are those of the specification. What makes them fast, in the order of what it gains:
+The loops over time are those of the specification. What makes them fast, in the order of what they gain:
 
 - input and hidden spikes are few, so products with them are sparse (refsnn.events);
 - a batch is run in parts whose (b, N) arrays stay in a core's cache over all time steps, each step in place;
@@ -45,15 +45,15 @@ def loss_and_gradient(network: Network, x: np.ndarray | Events, labels: np.ndarr
     """spec.loss_and_gradient: (loss, gradient, trace); x (T, B, M), dense or as Events."""
     check_type("objective", objective, Objective)
     check_type("surrogate", surrogate, Surrogate)
+    if trace is not None and noise is not None:
+        raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
     events = input_events(network, x, noise)
+    spikes = [] if trace is None else recorded_events(network, events, trace)
     check_labels(labels, events.shape[1], network.layers[-1].W.shape[1])
     if trace is None:
         membranes, spikes = run(network, events, noise)
         trace = traces(membranes, spikes)
     else:
-        if noise is not None:
-            raise RangeError("noise belongs to the free run of the ideal model; a recorded trace brings its own")
-        spikes = recorded_events(network, events, trace)
         membranes = [recorded.membrane for recorded in trace]
     with np.errstate(over="ignore", invalid="ignore"):
         loss, gradient = gradient_of_run(network.layers, [events, *spikes], labels, membranes, objective, surrogate)
@@ -243,16 +243,20 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
     above at t, and its weights W_above (N, K). kept: zeros (T, B, N), filled with lamI[t+1] at t, or None.
 
     What does not depend on the time step before is done for some of them at once. sigma' = 1 / (slope |V - theta| + 1)^2 is computed as
-    (1 / slope^2) / (|V - theta| + 1 / slope)^2, with the first factor in W_above and gS.
+    (1 / slope^2) / (|V - theta| + 1 / slope)^2, with the first factor in W_back, R_back and gS.
     """
     alpha, beta, theta = layer.neuron.constants(V.dtype)
     offset, factor = V.dtype.type(1 / surrogate.slope), V.dtype.type(1 / surrogate.slope**2)
     W_back, R_back = np.ascontiguousarray(W_above.T) * factor, None if layer.R is None else np.ascontiguousarray(layer.R.T) * factor
     gS, at_once = gS * factor, 1 if R_back is not None else STEPS_AT_ONCE
-    rest = max(below.end() + 1, own.end())                               # first of the last time steps, before which nothing came in and in which nobody spikes
-    rests = len(V) - rest >= SHORTEST_REST and R_back is None and kept is None and not (alpha.ndim or beta.ndim)
+    # the first of the last time steps: nothing came in one step before any of them, nobody spikes in them
+    rest, weights = max(below.end() + 1, own.end()), None                # weights (2, n): what each of them is worth in lamV and lamI, see rest_adjoint
+    n = len(V) - rest
+    if n >= SHORTEST_REST and R_back is None and kept is None and not (alpha.ndim or beta.ndim):
+        weights = np.stack([beta ** np.arange(n), impulse(n, float(alpha), float(beta))]).astype(V.dtype)
     for samples in parts(*V.shape[1:], V.dtype):
-        end, lam = rest, rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, alpha, beta, theta, offset) if rests else None
+        end = rest
+        lam = None if weights is None else rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, weights, theta, offset)
         if lam is None:
             end, lam = len(V), np.zeros((2, *V[0, samples].shape), V.dtype)
         lam_V, lam_I = lam                                                                 # (b, N) each
@@ -296,22 +300,23 @@ def squared_distance(V, theta, offset, out):
     return out
 
 
-def rest_adjoint(V, gS, from_above, W_back, alpha, beta, theta, offset):
-    """lamV and lamI, (2, b, N), at the first of the last n time steps, before which nothing came in and in which nobody spikes. SPEC E7-E9.
+def rest_adjoint(V, gS, from_above, W_back, weights, theta, offset):
+    """lamV and lamI, (2, b, N), at the first of the last n time steps: nothing came in one step before any of them, nobody spikes in them. SPEC E7-E9.
 
-    V (n, b, N), from_above (n, b, K), gS (b, N), W_back (K, N); alpha and beta scalar, theta () or (N,). For the lowest layer, without recurrence: of
-    these steps it is asked no more than
+    V (n, b, N), from_above (n, b, K); gS (b, N) and W_back (K, N), both times 1 / slope^2; theta () or (N,); offset: 1 / slope. As nobody spikes, sigma' is
+    that of V for every surrogate. Of the lowest layer, without recurrence, no more is asked of these steps, whose lamI meets no input, than the recursion
+    unrolled (j = 0 is the first of them):
 
-        lamV = sum over j = 0 .. n-1 of beta^j share[j]          lamI = sum of h[j+1] share[j]          share = sigma' lamS
+        lamV = sum over j = 0 .. n-1 of beta^j share[j]          lamI = sum over j = 0 .. n-1 of h[j+1] share[j]          share = sigma' lamS
 
-    with h the membrane's response to a drive of 1. And lamS is 0 but for neurons that are regularised (gS) and for all of a sample whose from_above is
-    not 0 yet; each of the two shares is summed for itself. None where these neurons are not FEW.
+    with h[j+1] = sum over k = 0 .. j of alpha^k beta^(j-k), the membrane j + 1 steps after a drive of 1 (`impulse`); weights (2, n) holds beta^j and h[j+1].
+    lamS is 0 but for neurons that are regularised (gS) and for samples of which any from_above is not 0; each of the two is summed for itself. None
+    where these neurons are not FEW.
     """
     (n, b, N), dtype = V.shape, V.dtype
     heard, regularised = np.flatnonzero(from_above.any(axis=0).any(axis=1)), np.flatnonzero(gS != 0)
     if len(heard) * N + len(regularised) > b * N * FEW:
         return None
-    weights = np.stack([beta ** np.arange(n), impulse(n, float(alpha), float(beta))]).astype(dtype)                         # (2, n)
     lam, thetas = np.zeros((2, b, N), dtype), np.broadcast_to(theta, N)
 
     def summed(lam_S, V, theta):

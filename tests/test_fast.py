@@ -246,7 +246,7 @@ def test_a_quarter_of_the_neurons_are_few(monkeypatch):
 
 
 def test_a_readout_that_forgets_at_once_is_heard_from_one_time_step_only(monkeypatch):
-    network, x, labels = resting(40, tau_out=1e-7)
+    network, x, labels = resting(40, tau_out=1e-9)
     trace = refsnn.forward(network, x)
     trace[-1].membrane[30, 3] = 2.0                                      # as a recording may have it
     assert rests(monkeypatch, network, x, labels, trace) == [33]
@@ -292,6 +292,17 @@ def test_no_product_has_more_multiplications_than_openblas_does_in_one_thread(n,
     assert done == pieces
 
 
+def test_nor_have_the_products_of_a_rest(monkeypatch):
+    rng, (n, b, N, K), done, matmul = np.random.default_rng(0), (60, 16, 2000, 10), [], np.matmul
+    V, W_back, weights, theta = rng.normal(size=(n, b, N)), rng.normal(size=(K, N)), rng.normal(size=(2, n)), np.linspace(1, 2, N)
+    from_above, gS = np.zeros((n, b, K)), np.zeros((b, N))
+    from_above[:, 3:5], gS[4:6, ::4] = rng.normal(size=(n, 2, K)), rng.normal(size=(2, N // 4))
+    expected = np.tensordot(weights, (from_above @ W_back + gS) / (np.abs(V - theta) + 0.02)**2, 1)
+    monkeypatch.setattr(np, "matmul", lambda left, right, out: done.append(len(left) * right.size) or matmul(left, right, out=out))
+    assert_close(fast.rest_adjoint(V, gS, from_above, W_back, weights, theta, 0.02), expected, 1e-12)
+    assert len(done) > 3 and max(done) <= fast.GEMM_SIZE
+
+
 @pytest.mark.parametrize(("T", "matrices"), [(100, 1), (101, 0)])
 def test_a_response_is_a_matrix_up_to_a_hundred_time_steps(T, matrices, monkeypatch):
     made, response = [], fast.response
@@ -322,21 +333,16 @@ def test_decays_that_round_to_one(tau):
     np.testing.assert_array_equal(fast.forward(network, x)[0].spikes, expected)
 
 
-@pytest.mark.parametrize("sizes, B, dtype, quiet", [((20, 700, 900, 10), 5, "float64", ""), ((20, 1000, 1000, 10), 1, "float32", ""),
-                                                    ((20, 30, 11), 333, "float64", ""),
-                                                    ((20, 2000, 10), 64, "float32", "x[4:] = x[:, np.arange(64) % 8 > 0] = 0")])
-def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype, quiet):
+@pytest.mark.parametrize("sizes, B, dtype", [((20, 700, 900, 10), 5, "float64"), ((20, 1000, 1000, 10), 1, "float32"), ((20, 30, 11), 333, "float64")])
+def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype):
     program = f"""
 import hashlib, numpy as np, refsnn
 from refsnn import fast
-rng, rest_adjoint, rests = np.random.default_rng(0), fast.rest_adjoint, []
-fast.rest_adjoint = lambda *given: rests.append(rest_adjoint(*given)) or rests[-1]
+rng = np.random.default_rng(0)
 network = refsnn.Network.initialise(rng, {sizes}, dtype=np.{dtype})
 network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(np.{dtype}) for layer in network.layers])
-x = (rng.random((40, {B}, 20)) < 0.3).astype(np.{dtype})
-{quiet}
+x = (rng.random((20, {B}, 20)) < 0.3).astype(np.{dtype})
 _, gradient, trace = fast.loss_and_gradient(network, x, rng.integers(0, {sizes[-1]}, {B}))
-assert len([found for found in rests if found is not None and found.any()]) == {4 if quiet else 0}
 print(hashlib.sha256(b"".join(array.tobytes() for array in (*[entry.W for entry in gradient], trace[-1].membrane))).hexdigest())
 """
     found = {subprocess.run([sys.executable, "-c", program], env=os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}, capture_output=True, check=True,
@@ -412,6 +418,10 @@ def test_bad_traces_labels_and_options_are_refused():
             fast.loss_and_gradient(*arguments)
     with pytest.raises(RangeError, match="noise"):
         fast.loss_and_gradient(network, x, labels, trace, noise=np.zeros((20, 20, 5)))
+    with pytest.raises(RangeError, match="noise belongs"):
+        fast.loss_and_gradient(network, x, labels, trace, noise="noise")
+    with pytest.raises(ShapeError, match="trace"):
+        fast.loss_and_gradient(network, x, labels[:3], trace[:1])
     noise = np.random.default_rng(0).normal(size=(20, 20, 5))
     assert_close(fast.forward(network, x, noise)[-1].membrane, refsnn.forward(network, x, noise)[-1].membrane, 1e-12)
 
