@@ -1,4 +1,4 @@
-"""How fast refsnn is, beside other frameworks where they are installed: python data_scripts/benchmark.py [--json FILE].
+"""How fast refsnn is, beside other frameworks where they are installed: python data_scripts/benchmark.py [--json FILE] [--trained DIR].
 
 One loss and gradient of the 256-246-10 network on a batch of 100 images of the sample, float32, free run of the ideal model, the published
 surrogate and objective. Before any time is shown, the loss and the gradient of every contestant are compared with refsnn.spec's.
@@ -7,6 +7,8 @@ Each contestant has a process of its own, with as many threads as it takes by it
 threads of most frameworks go on looking for work for a while. The rounds are interleaved, in an order drawn anew for each, so that a change of the machine's
 speed meets all of them alike. In each a contestant runs for 0.3 seconds, and nine times at least; the first half of its runs warms up, the median of the second
 half counts. The median of all rounds is reported. What is no contestant, how the time grows and refsnn's other parts, is timed in this process instead.
+
+With --trained, a network that `refsnn train` has trained classifies the test set of its data too.
 
 PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
@@ -27,6 +29,7 @@ import refsnn
 from refsnn import fast
 from refsnn.datasets import load
 from refsnn.events import Events, encode_events
+from refsnn.runs import last_checkpoint, recipe_of
 
 AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
 TURN = 0.3          # seconds that a contestant runs in a round; the first half of its runs warms up
@@ -202,6 +205,19 @@ def own_parts(rounds):
     return {"seconds": seconds, **rates, "peak_arrays": peak}
 
 
+def trained(folder, rounds):
+    """The network of a finished run, as the ideal model, on the encoded test set of its data: accuracy, spikes and rates."""
+    saved, progress = last_checkpoint(folder)
+    data, network = load(recipe_of(saved, folder).data), progress.network
+    events, count = encode_events(data.test_images, dtype=network.layers[0].W.dtype), len(data.test_labels)
+    accuracy = float((fast.classify(network, events) == data.test_labels).mean())
+    spikes = float(sum(layer.spikes.sum() for layer in fast.forward(network, events)[:-1]) / count)
+    seconds = interleaved({"one thread": lambda: fast.classify(network, events, 1), "all": lambda: fast.classify(network, events)}, rounds)
+    rate, single = count / seconds["all"], count / seconds["one thread"]
+    print(f"\n{folder}: {100 * accuracy:.2f} % of {count:,} test images, {spikes:.1f} hidden spikes each; classified {rate:,.0f} a second, {single:,.0f} by one thread")
+    return {"recipe": saved, "images": count, "accuracy": accuracy, "hidden_spikes": spikes, "images a second": rate, "by one thread": single}
+
+
 def installed():
     """The versions of the packages that take part."""
     found = {}
@@ -218,12 +234,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=50, choices=range(1, 1001), metavar="N", help="how often each contestant is timed (default: 50)")
     parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--trained", metavar="DIR", help="a folder of `refsnn train`, whose network classifies the test set of its data")
     chosen = parser.parse_args()
     results = {"python": platform.python_version(), "refsnn": refsnn.__version__, "machine": platform.machine(), "processors": os.cpu_count(),
                "packages": installed(), "rounds": chosen.rounds, "turn": TURN, "least": LEAST, "pause": PAUSE,
                "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
     print()
     results |= {"growth": growth(chosen.rounds), "parts": own_parts(chosen.rounds)}
+    if chosen.trained:
+        results["trained"] = trained(chosen.trained, chosen.rounds)
     if chosen.json:
         with open(chosen.json, "w", encoding="utf-8") as file:
             json.dump(results, file, indent=1)

@@ -14,7 +14,7 @@ order of sums: a membrane within rounding of its threshold may spike in one and 
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 
@@ -29,13 +29,13 @@ from refsnn.spec.trace import Trace, check_trace
 INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
 STEPS_AT_ONCE = 4          # time steps of a part whose surrogate derivatives are computed together: fewer calls, still in the cache
 LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
-SHORTEST_REST = 8          # time steps at the end of a run, without input and spikes, that are worth an adjoint of their own,
-FEW = 1 / 4                # and the share of a part's neurons that may be heard or regularised in them
+SHORTEST_REST = 8          # time steps at the end of a run, without input and spikes, that are worth being treated as one,
+FEW = 1 / 4                # and the share of a part's neurons that may be heard or regularised in them for an adjoint of their own
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
 
 def forward(network: Network, x: np.ndarray | Events, noise: np.ndarray | None = None) -> tuple[Trace, ...]:
-    """spec.forward: x (T, B, M), dense or as Events -> a tuple with one Trace a layer."""
+    """spec.forward: x (T, B, M), dense or as Events -> a tuple with one Trace a layer; see FreeTrace."""
     return traces(*run(network, input_events(network, x, noise), noise))
 
 
@@ -81,14 +81,26 @@ def run(network, events, noise=None):
     return [*membranes, readout], spikes
 
 
+class FreeTrace(Trace):
+    """The Trace of a spiking layer that ran freely: `spikes` (T, B, N) is made from its Events when it is first looked at."""
+
+    @classmethod
+    def listed(cls, membrane, events):
+        """Of membranes (T, B, N) and Events of that shape."""
+        trace = cls.__new__(cls)
+        vars(trace).update(membrane=membrane, events=events)
+        return trace
+
+    @cached_property
+    def spikes(self):
+        """(T, B, N), 0.0 or 1.0."""
+        T, B, _ = self.events.shape
+        return self.events.dense_rows(slice(0, T * B)).reshape(self.events.shape)
+
+
 def traces(membranes, spikes):
-    """What `run` returns as a tuple with one Trace a layer; dense spikes are made here."""
-    trace = []
-    for V, own in zip(membranes, spikes):
-        S = np.zeros(V.shape, V.dtype)                                   # (T, B, N)
-        S.ravel()[own.indices] = 1
-        trace.append(Trace(V, S))
-    return (*trace, Trace(membranes[-1]))
+    """What `run` returns as a tuple with one Trace a layer."""
+    return (*map(FreeTrace.listed, membranes, spikes), Trace(membranes[-1]))
 
 
 def run_spiking(events, layer):
@@ -114,7 +126,9 @@ def spike_part(events, samples, layer, V):
     alpha, beta, theta = layer.neuron.constants(dtype)
     W, R = (None if array is None else np.ascontiguousarray(array) for array in (layer.W, layer.R))
     I, above = np.zeros((b, N), dtype), np.empty((b, N), bool)
-    looks = range(events.end() + 3, T, 4)                                # time steps at which it is asked whether anybody will spike again
+    above_flat = above.reshape(-1)
+    # time steps at which it is asked whether anybody will spike again
+    looks = range(0) if R is not None or alpha.ndim or beta.ndim else range(events.end() + 3, T - SHORTEST_REST, 4)
     found, spiked = [np.zeros(0, int) for _ in range(T)], np.zeros(0, int)
     V[0] = 0
     for t in range(T - 1):
@@ -130,35 +144,43 @@ def spike_part(events, samples, layer, V):
         if len(spiked):
             V_next.ravel()[spiked] -= theta[spiked % N] if theta.ndim else theta
         # threshold
-        found[t + 1] = spiked = np.flatnonzero(np.greater(V_next, theta, out=above))
-        if R is None and t in looks and stays_below(V_next, I, alpha, beta, theta):
-            fade(V[t + 1:], I, alpha, beta)
+        np.greater(V_next, theta, out=above)
+        found[t + 1] = spiked = above_flat.nonzero()[0]
+        if t in looks and stays_below(V_next, I, alpha, beta, theta):
+            if kept == T:
+                fade(V[t + 1:], I, alpha, beta)
             break
     return found
 
 
 def stays_below(V, I, alpha, beta, theta):
-    """Whether no neuron is above its threshold, or can reach it any more if nothing comes in and no reset is due; V, I (b, N).
+    """Whether no neuron is above its threshold, or can reach it any more if nothing comes in and no reset is due; V, I (b, N), alpha, beta ().
 
-    After k steps the membrane is beta^k V + (sum over j = 1 .. k of beta^(k-j) alpha^j) I, at most max(0, V) + k m^k max(0, I) with m the larger of
-    alpha and beta; and k m^k is at most -1 / (e ln m). A decay that has been rounded to 1 has no such bound.
+    k steps later the membrane is beta^k V + alpha h[k] I, see `fading`, at most max(0, V) + k m^k max(0, I) with m the larger of alpha and beta; and
+    k m^k is at most -1 / (e ln m). A decay that has been rounded to 1 has no such bound.
     """
-    slowest = np.maximum(alpha, beta)
-    if (slowest >= 1).any():
+    slowest = max(alpha, beta)
+    if slowest >= 1:
         return False
-    highest = np.maximum(I, 0)
     with np.errstate(divide="ignore"):                                   # of what does not stay a single step
-        highest *= -1 / (np.e * np.log(slowest))
+        highest = np.maximum(I, 0) * (-1 / (np.e * np.log(slowest)))
     highest += np.maximum(V, 0)
     return (highest < 0.999 * theta).all()
 
 
 def fade(rows, I, alpha, beta):
-    """Fill membranes (n, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
-    for before, V_next in zip(rows, rows[1:]):
-        I *= alpha
-        np.multiply(before, beta, out=V_next)
-        V_next += I
+    """Fill membranes (n + 1, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
+    n = len(rows) - 1
+    one_step_later = np.stack([beta * rows[0], alpha * I]).reshape(2, -1)
+    product(np.ascontiguousarray(fading(n, alpha, beta).T), one_step_later, rows[1:].reshape(n, -1))
+
+
+def fading(n, alpha, beta):
+    """What is left of a membrane of 1 after j = 0, 1, .. n - 1 steps, beta^j, and the membranes h[j + 1] that a drive of 1 leads to: (2, n).
+
+    h[j + 1] = sum over k = 0 .. j of alpha^k beta^(j - k), see `impulse`.
+    """
+    return np.stack([beta ** np.arange(n), impulse(n, float(alpha), float(beta))]).astype(alpha.dtype)
 
 
 def run_readout(events, layer):
@@ -253,7 +275,7 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
     rest, weights = max(below.end() + 1, own.end()), None                # weights (2, n): what each of them is worth in lamV and lamI, see rest_adjoint
     n = len(V) - rest
     if n >= SHORTEST_REST and R_back is None and kept is None and not (alpha.ndim or beta.ndim):
-        weights = np.stack([beta ** np.arange(n), impulse(n, float(alpha), float(beta))]).astype(V.dtype)
+        weights = fading(n, alpha, beta)
     for samples in parts(*V.shape[1:], V.dtype):
         end = rest
         lam = None if weights is None else rest_adjoint(V[rest:, samples], gS[samples], from_above[rest:, samples], W_back, weights, theta, offset)
@@ -265,8 +287,7 @@ def add_spiking_gradient(gradient, layer, V, below, own, gS, from_above, W_above
             times = range(first, min(first + at_once, end))
             lam_S_here = lam_S[:len(times)]
             # threshold
-            for t, out in zip(times, lam_S_here):
-                product(from_above[t, samples], W_back, out)
+            product(from_above[times.start:times.stop, samples], W_back, lam_S_here)
             lam_S_here += gS[samples]
             if R_back is not None:
                 lam_S_here[0] += product(lam_I, R_back, np.empty_like(lam_I))
@@ -309,7 +330,7 @@ def rest_adjoint(V, gS, from_above, W_back, weights, theta, offset):
 
         lamV = sum over j = 0 .. n-1 of beta^j share[j]          lamI = sum over j = 0 .. n-1 of h[j+1] share[j]          share = sigma' lamS
 
-    with h[j+1] = sum over k = 0 .. j of alpha^k beta^(j-k), the membrane j + 1 steps after a drive of 1 (`impulse`); weights (2, n) holds beta^j and h[j+1].
+    weights (2, n) holds beta^j and h[j+1], see `fading`.
     lamS is 0 but for neurons that are regularised (gS) and for samples of which any from_above is not 0; each of the two is summed for itself. None
     where these neurons are not FEW.
     """
@@ -334,14 +355,23 @@ def rest_adjoint(V, gS, from_above, W_back, weights, theta, offset):
 
 
 def product(left, right, out):
-    """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE."""
-    if len(left) * right.size <= GEMM_SIZE and min(out.shape) > 1:
+    """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE; or such lefts (p, n, k) and outs
+    (p, n, m)."""
+    if left.shape[-2] * right.size <= GEMM_SIZE and min(out.shape[-2:]) > 1:
         return np.matmul(left, right, out=out)
+    if left.ndim == 3:
+        for own, part in zip(left, out):
+            product(own, right, part)
+        return out
     if len(left) == 1:
         out[:] = product(np.repeat(left, 2, axis=0), right, np.empty((2, out.shape[1]), out.dtype))[:1]
         return out
-    height = blocks(len(left), GEMM_SIZE // right.size)
-    width = blocks(out.shape[1], GEMM_SIZE // (height[0].stop * len(right)))
+    if len(left) > out.shape[1]:
+        height = blocks(len(left), GEMM_SIZE // right.size)
+        width = blocks(out.shape[1], GEMM_SIZE // (height[0].stop * len(right)))
+    else:
+        width = blocks(out.shape[1], GEMM_SIZE // left.size)
+        height = blocks(len(left), GEMM_SIZE // (width[0].stop * len(right)))
     for rows in height:
         for columns in width:
             np.matmul(left[rows], right[:, columns], out=out[rows, columns])

@@ -7,7 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -147,7 +147,7 @@ def test_a_product_that_openblas_does_in_one_thread_is_done_in_one_piece(n, m, w
 @given(generators(), st.integers(1, 4))
 def test_who_stays_below_the_threshold_never_reaches_it(rng, N):
     V, I, theta = rng.uniform(-1, 1, (3, N)), rng.normal(0, 0.2, (3, N)), rng.uniform(0.3, 3, N)
-    alpha, beta = rng.uniform(0, 0.99, N), rng.uniform(0, 0.99, N)
+    alpha, beta = rng.uniform(0, 0.99, 2)
     V *= 0.9999 * theta
     if fast.stays_below(V, I, alpha, beta, theta):
         for _ in range(300):
@@ -163,12 +163,12 @@ def test_who_is_far_below_the_threshold_stays_there(V, I, stays):
         assert fast.stays_below(theta * np.full((1, 2), V), theta * np.full((1, 2), I), np.array(0.5), np.array(0.5), np.array(theta)) == stays
 
 
-def ended(monkeypatch, weight, R=None):
-    """The time steps that a run of 40 leaves to fade, in which the last of two inputs comes at t = 2 and to one sample of two only."""
+def ended(monkeypatch, weight, R=None, T=40, neuron=NeuronParameters()):
+    """The time steps that a run leaves to fade, in which the last of two inputs comes at t = 2 and to one sample of two only."""
     left, fade = [], fast.fade
     monkeypatch.setattr(fast, "fade", lambda rows, *given: left.append(len(rows)) or fade(rows, *given))
-    layer = Layer(np.full((1, 2), weight), R)
-    x = np.zeros((40, 2, 1))
+    layer = Layer(np.full((1, 2), weight), R, neuron)
+    x = np.zeros((T, 2, 1))
     x[0] = x[2, 0] = 1
     expected = refsnn.forward(Network((layer, Layer(np.ones((2, 1)), spiking=False))), x)[0]
     V, own = fast.run_spiking(Events.of(x), layer)
@@ -181,6 +181,35 @@ def ended(monkeypatch, weight, R=None):
 def test_a_run_ends_when_nothing_comes_in_and_nobody_can_spike_any_more(weight, R, left, monkeypatch):
     # nothing comes in from t = 3 on: asked at t = 6, 10, 14, .. about the membranes of t + 1; where there is R, one spike may lead to others
     assert ended(monkeypatch, weight, R) == left
+
+
+@pytest.mark.parametrize(("T", "left"), [(14, []), (15, [15 - 7]), (16, [16 - 7])])
+def test_the_end_of_a_run_is_worth_asking_for_if_it_has_eight_time_steps(T, left, monkeypatch):
+    assert ended(monkeypatch, 0.05, T=T) == left
+
+
+@pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
+def test_neurons_with_decays_of_their_own_run_to_the_end(name, monkeypatch):
+    assert ended(monkeypatch, 0.05, neuron=NeuronParameters(**{name: np.array([4e-6, 9e-6])})) == []
+    assert ended(monkeypatch, 0.05, neuron=NeuronParameters(threshold=np.array([1.0, 2.0]))) == [40 - 7]
+
+
+def test_the_spikes_of_a_free_run_become_an_array_when_they_are_looked_at():
+    rng = np.random.default_rng(0)
+    network = Network((Layer(rng.normal(0.2, 0.3, (30, 8)).astype(np.float32)), Layer(rng.normal(0, 1, (8, 3)).astype(np.float32), spiking=False)))
+    x, labels = example(network, rng, 20, 5)
+    recorded, expected = fast.forward(network, x)[0], refsnn.forward(network, x)[0]
+    assert isinstance(recorded, refsnn.Trace) and "spikes" not in vars(recorded) and expected.spikes.any()
+    for other in (pickle.loads(pickle.dumps(recorded)), copy.deepcopy(recorded), replace(recorded, membrane=expected.membrane), recorded):
+        np.testing.assert_array_equal(other.spikes, expected.spikes, strict=True)
+        assert other.spikes is other.spikes
+    with pytest.raises(FrozenInstanceError):
+        recorded.spikes = expected.spikes
+    # what is done to them is a recording, as another one is
+    recorded.spikes[:] = 0
+    trace = (recorded, fast.forward(network, x)[1])
+    for got, wanted in zip(fast.loss_and_gradient(network, x, labels, trace)[1], refsnn.loss_and_gradient(network, x, labels, trace)[1]):
+        assert_close(got.W, wanted.W, 1e-5)
 
 
 def resting(T, dtype=np.float64, theta=1.0, B=20, tau_syn=6e-6, tau_out=40e-6, driving=1):
@@ -283,13 +312,18 @@ def test_an_upper_layer_or_one_with_recurrence_or_with_decays_of_its_own_is_run_
 
 
 @pytest.mark.parametrize(("n", "k", "m", "pieces"), [(4, 8, 8, [(4, 8, 8)]), (64, 64, 64, [(64, 64, 64)]), (2, 8, 2, [(2, 8, 2)]), (1, 8, 8, [(2, 8, 8)]),
-                                                     (64, 64, 128, [(32, 64, 128)] * 2), (4, 2**17, 2, [(2, 2**17, 2)] * 2)])
+                                                     (64, 64, 128, [(64, 64, 64)] * 2), (128, 64, 64, [(64, 64, 64)] * 2), (4, 2**17, 2, [(2, 2**17, 2)] * 2), (2, 2**17, 4, [(2, 2**17, 2)] * 2)])
 def test_no_product_has_more_multiplications_than_openblas_does_in_one_thread(n, k, m, pieces, monkeypatch):
     done, matmul = [], np.matmul
     monkeypatch.setattr(np, "matmul", lambda left, right, out: done.append((*left.shape, right.shape[1])) or matmul(left, right, out=out))
     left, right = np.arange(n * k).reshape(n, k) % 7 - 3.0, np.arange(k * m).reshape(k, m) % 5 - 2.0
     np.testing.assert_array_equal(fast.product(left, right, np.empty((n, m))), left @ right)
     assert done == pieces
+    # of several, each is cut alike; where none is cut, they are one call
+    done.clear()
+    several = np.stack([left, 2 * left, -left])
+    np.testing.assert_array_equal(fast.product(several, right, np.empty((3, n, m))), several @ right)
+    assert done == (pieces * 3 if len(pieces) > 1 or n == 1 else [(3, *pieces[0][:2], m)])
 
 
 def test_nor_have_the_products_of_a_rest(monkeypatch):
