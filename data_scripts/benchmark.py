@@ -8,7 +8,7 @@ threads of most frameworks go on looking for work for a while. The rounds are in
 speed meets all of them alike. In each a contestant runs for 0.3 seconds, and nine times at least; the first half of its runs warms up, the median of the second
 half counts. The median of all rounds is reported. What is no contestant, how the time grows and refsnn's other parts, is timed in this process instead.
 
-With --trained, a network that `refsnn train` has trained classifies the test set of its data too.
+With --trained, a network that `refsnn train` has trained classifies the test set of its data too, as the ideal model.
 
 PyTorch, JAX, snnTorch and Norse are optional; whatever is missing is skipped with a line.
 """
@@ -19,6 +19,7 @@ import os
 import platform
 import time
 import tracemalloc
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 
@@ -29,7 +30,7 @@ import refsnn
 from refsnn import fast
 from refsnn.datasets import load
 from refsnn.events import Events, encode_events
-from refsnn.runs import last_checkpoint, recipe_of
+from refsnn.runs import checkpoints, last_checkpoint, recipe_of
 
 AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
 TURN = 0.3          # seconds that a contestant runs in a round; the first half of its runs warms up
@@ -205,17 +206,26 @@ def own_parts(rounds):
     return {"seconds": seconds, **rates, "peak_arrays": peak}
 
 
-def trained(folder, rounds):
-    """The network of a finished run, as the ideal model, on the encoded test set of its data: accuracy, spikes and rates."""
+def trained(folder):
+    """(recipe, network, test images, labels) of a run of `refsnn train`. Raises DataError where it holds no whole checkpoint."""
+    if not checkpoints(folder):
+        raise refsnn.DataError(f"{folder} is no folder with checkpoints of `refsnn train`")
     saved, progress = last_checkpoint(folder)
-    data, network = load(recipe_of(saved, folder).data), progress.network
-    events, count = encode_events(data.test_images, dtype=network.layers[0].W.dtype), len(data.test_labels)
-    accuracy = float((fast.classify(network, events) == data.test_labels).mean())
-    spikes = float(sum(layer.spikes.sum() for layer in fast.forward(network, events)[:-1]) / count)
+    recipe = recipe_of(saved, folder)
+    data = load(recipe.data)
+    return recipe, progress.network, data.test_images, data.test_labels
+
+
+def classified(recipe, network, images, labels, rounds):
+    """A trained network as the ideal model on encoded test images: accuracy, spikes and rates."""
+    events, count = encode_events(images, dtype=network.layers[0].W.dtype), len(labels)
+    accuracy = float((fast.classify(network, events) == labels).mean())
+    spikes = sum(len(layer.events.indices) for layer in fast.forward(network, events)[:-1]) / count
     seconds = interleaved({"one thread": lambda: fast.classify(network, events, 1), "all": lambda: fast.classify(network, events)}, rounds)
     rate, single = count / seconds["all"], count / seconds["one thread"]
-    print(f"\n{folder}: {100 * accuracy:.2f} % of {count:,} test images, {spikes:.1f} hidden spikes each; classified {rate:,.0f} a second, {single:,.0f} by one thread")
-    return {"recipe": saved, "images": count, "accuracy": accuracy, "hidden_spikes": spikes, "images a second": rate, "by one thread": single}
+    print(f"\ntrained on: {recipe.substrate}; as the ideal model: {100 * accuracy:.2f} % of {count:,} test images, {spikes:.1f} hidden spikes each"
+          f"\nclassified {rate:,.0f} a second, {single:,.0f} by one thread")
+    return {"recipe": asdict(recipe), "images": count, "accuracy": accuracy, "hidden_spikes": spikes, "images a second": rate, "by one thread": single}
 
 
 def installed():
@@ -236,13 +246,17 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--trained", metavar="DIR", help="a folder of `refsnn train`, whose network classifies the test set of its data")
     chosen = parser.parse_args()
+    try:
+        run = None if chosen.trained is None else trained(chosen.trained)
+    except refsnn.RefsnnError as error:
+        parser.error(str(error))
     results = {"python": platform.python_version(), "refsnn": refsnn.__version__, "machine": platform.machine(), "processors": os.cpu_count(),
                "packages": installed(), "rounds": chosen.rounds, "turn": TURN, "least": LEAST, "pause": PAUSE,
                "compare": [compare(steps, chosen.rounds) for steps in (20, 50)]}
     print()
     results |= {"growth": growth(chosen.rounds), "parts": own_parts(chosen.rounds)}
-    if chosen.trained:
-        results["trained"] = trained(chosen.trained, chosen.rounds)
+    if run:
+        results["trained"] = classified(*run, chosen.rounds)
     if chosen.json:
         with open(chosen.json, "w", encoding="utf-8") as file:
             json.dump(results, file, indent=1)

@@ -5,15 +5,17 @@ The loops over time are those of the specification. What makes them fast, in the
 - input and hidden spikes are few, so products with them are sparse (refsnn.events);
 - a batch is run in parts whose (b, N) arrays stay in a core's cache over all time steps, each step in place;
 - the backward loop adds each time step to dW while its lamI is at hand, and keeps no adjoint of the lowest layer;
-- once nothing comes in and nobody spikes, forward only fades, and backward sums those time steps up for the few of the lowest layer that have any share;
+- once nothing comes in and nobody spikes, the rest of a run is one matrix product forward, and backward a sum for the few of the lowest layer that have any
+  share (of layers without recurrence whose neurons have the same decays);
 - arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
 One thread but for classify: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
-order of sums: a membrane within rounding of its threshold may spike in one and not in the other.
+order of sums: a membrane within rounding of its threshold may spike in one and not in the other, and of two maxima over time another may be the largest.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -81,17 +83,18 @@ def run(network, events, noise=None):
     return [*membranes, readout], spikes
 
 
+@dataclass(frozen=True, eq=False)
 class FreeTrace(Trace):
-    """The Trace of a spiking layer that ran freely: `spikes` (T, B, N) is made from its Events when it is first looked at."""
+    """The Trace of a spiking layer that ran freely: `spikes` (T, B, N) is made from its Events, `events`, when it is first looked at."""
 
     @classmethod
-    def listed(cls, membrane, events):
+    def of(cls, membrane, events):
         """Of membranes (T, B, N) and Events of that shape."""
         trace = cls.__new__(cls)
         vars(trace).update(membrane=membrane, events=events)
         return trace
 
-    @cached_property
+    @cached_property  # type: ignore[misc]
     def spikes(self):
         """(T, B, N), 0.0 or 1.0."""
         T, B, _ = self.events.shape
@@ -100,7 +103,7 @@ class FreeTrace(Trace):
 
 def traces(membranes, spikes):
     """What `run` returns as a tuple with one Trace a layer."""
-    return (*map(FreeTrace.listed, membranes, spikes), Trace(membranes[-1]))
+    return (*map(FreeTrace.of, membranes, spikes), Trace(membranes[-1]))
 
 
 def run_spiking(events, layer):
@@ -109,18 +112,22 @@ def run_spiking(events, layer):
     V, shares = np.empty((T, B, N), dtype), parts(B, N, dtype)
     found = [spike_part(events, samples, layer, V[:, samples]) for samples in shares]
     starts = [(t * B + samples.start) * N for t in range(T) for samples in shares]
-    return V, Events.listed(gathered([spiked for step in zip(*found) for spiked in step], starts), (T, B, N), dtype)
+    indices = gathered([spiked for step in zip(*found) for spiked in step], starts)
+    del found                                                            # of a busy network as large as V
+    return V, Events.listed(indices, (T, B, N), dtype)
 
 
 def gathered(pieces, starts):
     """Pieces of flat indices in one array, each moved by its start."""
-    return np.concatenate(pieces) + np.repeat(starts, [len(piece) for piece in pieces])
+    indices = np.concatenate(pieces)
+    indices += np.repeat(starts, [len(piece) for piece in pieces])
+    return indices
 
 
 def spike_part(events, samples, layer, V):
     """Run some samples, a slice of the batch: for every time step the flat indices into (b, N) at which neurons spike.
 
-    V: (T, b, N), filled with the membranes; or (1, b, N), in which only the last are left.
+    V: (T, b, N), filled with the membranes; or (1, b, N), in which only the latest are left.
     """
     T, (kept, b, N), dtype = events.shape[0], V.shape, V.dtype
     alpha, beta, theta = layer.neuron.constants(dtype)
@@ -172,7 +179,7 @@ def fade(rows, I, alpha, beta):
     """Fill membranes (n + 1, b, N) but for the first, which is there, when nothing comes in and nothing spikes; I (b, N) as of the first. SPEC E1, E2."""
     n = len(rows) - 1
     one_step_later = np.stack([beta * rows[0], alpha * I]).reshape(2, -1)
-    product(np.ascontiguousarray(fading(n, alpha, beta).T), one_step_later, rows[1:].reshape(n, -1))
+    product(fading(n, alpha, beta).T, one_step_later, rows[1:].reshape(n, -1))
 
 
 def fading(n, alpha, beta):
@@ -330,9 +337,8 @@ def rest_adjoint(V, gS, from_above, W_back, weights, theta, offset):
 
         lamV = sum over j = 0 .. n-1 of beta^j share[j]          lamI = sum over j = 0 .. n-1 of h[j+1] share[j]          share = sigma' lamS
 
-    weights (2, n) holds beta^j and h[j+1], see `fading`.
-    lamS is 0 but for neurons that are regularised (gS) and for samples of which any from_above is not 0; each of the two is summed for itself. None
-    where these neurons are not FEW.
+    weights (2, n) holds beta^j and h[j+1], see `fading`. lamS is 0 but for neurons that are regularised (gS) and for samples of which any from_above is
+    not 0; each of the two is summed for itself. None where these neurons are not FEW.
     """
     (n, b, N), dtype = V.shape, V.dtype
     heard, regularised = np.flatnonzero(from_above.any(axis=0).any(axis=1)), np.flatnonzero(gS != 0)
@@ -355,8 +361,10 @@ def rest_adjoint(V, gS, from_above, W_back, weights, theta, offset):
 
 
 def product(left, right, out):
-    """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE; or such lefts (p, n, k) and outs
-    (p, n, m)."""
+    """left (n, k) right (k, m) into out (n, m), in blocks that OpenBLAS does not share among threads, see GEMM_SIZE.
+
+    Or several of them at once: left (p, n, k), out (p, n, m).
+    """
     if left.shape[-2] * right.size <= GEMM_SIZE and min(out.shape[-2:]) > 1:
         return np.matmul(left, right, out=out)
     if left.ndim == 3:

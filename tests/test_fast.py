@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
@@ -191,6 +192,9 @@ def test_the_end_of_a_run_is_worth_asking_for_if_it_has_eight_time_steps(T, left
 @pytest.mark.parametrize("name", ["tau_mem", "tau_syn"])
 def test_neurons_with_decays_of_their_own_run_to_the_end(name, monkeypatch):
     assert ended(monkeypatch, 0.05, neuron=NeuronParameters(**{name: np.array([4e-6, 9e-6])})) == []
+
+
+def test_neurons_with_thresholds_of_their_own_fade(monkeypatch):
     assert ended(monkeypatch, 0.05, neuron=NeuronParameters(threshold=np.array([1.0, 2.0]))) == [40 - 7]
 
 
@@ -203,13 +207,29 @@ def test_the_spikes_of_a_free_run_become_an_array_when_they_are_looked_at():
     for other in (pickle.loads(pickle.dumps(recorded)), copy.deepcopy(recorded), replace(recorded, membrane=expected.membrane), recorded):
         np.testing.assert_array_equal(other.spikes, expected.spikes, strict=True)
         assert other.spikes is other.spikes
-    with pytest.raises(FrozenInstanceError):
-        recorded.spikes = expected.spikes
+    for name in ("spikes", "events", "other"):
+        with pytest.raises(FrozenInstanceError):
+            setattr(recorded, name, expected.spikes)
     # what is done to them is a recording, as another one is
     recorded.spikes[:] = 0
     trace = (recorded, fast.forward(network, x)[1])
     for got, wanted in zip(fast.loss_and_gradient(network, x, labels, trace)[1], refsnn.loss_and_gradient(network, x, labels, trace)[1]):
         assert_close(got.W, wanted.W, 1e-5)
+
+
+@pytest.mark.parametrize(("strength", "busy", "arrays"), [(0.02, 0.1, 2.6), (0.045, 0.35, 4)])
+def test_a_loss_and_gradient_takes_at_most_four_arrays_of_memory(strength, busy, arrays):
+    rng, shape = np.random.default_rng(0), (20, 100, 246)
+    network = Network((Layer(np.abs(rng.normal(0, strength, (256, 246))).astype(np.float32)),
+                       Layer(rng.normal(0, 0.05, (246, 10)).astype(np.float32), spiking=False)))
+    events, labels = Events.of((rng.random((20, 100, 256)) < 0.02).astype(np.float32)), rng.integers(0, 10, 100)
+    assert fast.forward(network, events)[0].spikes.mean() > busy
+    tracemalloc.start()
+    try:
+        fast.loss_and_gradient(network, events, labels)
+        assert tracemalloc.get_traced_memory()[1] < arrays * 4 * np.prod(shape)
+    finally:
+        tracemalloc.stop()
 
 
 def resting(T, dtype=np.float64, theta=1.0, B=20, tau_syn=6e-6, tau_out=40e-6, driving=1):
@@ -312,7 +332,8 @@ def test_an_upper_layer_or_one_with_recurrence_or_with_decays_of_its_own_is_run_
 
 
 @pytest.mark.parametrize(("n", "k", "m", "pieces"), [(4, 8, 8, [(4, 8, 8)]), (64, 64, 64, [(64, 64, 64)]), (2, 8, 2, [(2, 8, 2)]), (1, 8, 8, [(2, 8, 8)]),
-                                                     (64, 64, 128, [(64, 64, 64)] * 2), (128, 64, 64, [(64, 64, 64)] * 2), (4, 2**17, 2, [(2, 2**17, 2)] * 2), (2, 2**17, 4, [(2, 2**17, 2)] * 2)])
+                                                     (64, 64, 128, [(64, 64, 64)] * 2), (128, 64, 64, [(64, 64, 64)] * 2), (128, 64, 128, [(128, 64, 32)] * 4),
+                                                     (4, 2**17, 2, [(2, 2**17, 2)] * 2), (2, 2**17, 4, [(2, 2**17, 2)] * 2)])
 def test_no_product_has_more_multiplications_than_openblas_does_in_one_thread(n, k, m, pieces, monkeypatch):
     done, matmul = [], np.matmul
     monkeypatch.setattr(np, "matmul", lambda left, right, out: done.append((*left.shape, right.shape[1])) or matmul(left, right, out=out))
@@ -367,17 +388,19 @@ def test_decays_that_round_to_one(tau):
     np.testing.assert_array_equal(fast.forward(network, x)[0].spikes, expected)
 
 
-@pytest.mark.parametrize("sizes, B, dtype", [((20, 700, 900, 10), 5, "float64"), ((20, 1000, 1000, 10), 1, "float32"), ((20, 30, 11), 333, "float64")])
-def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype):
+@pytest.mark.parametrize("sizes, B, dtype, T", [((20, 700, 900, 10), 5, "float64", 20), ((20, 1000, 1000, 10), 1, "float32", 20),
+                                                ((20, 30, 11), 333, "float64", 20), ((20, 301, 10), 33, "float64", 90)])
+def test_the_number_of_blas_threads_changes_no_bit(sizes, B, dtype, T):
     program = f"""
 import hashlib, numpy as np, refsnn
 from refsnn import fast
 rng = np.random.default_rng(0)
 network = refsnn.Network.initialise(rng, {sizes}, dtype=np.{dtype})
 network = network.with_parameters([rng.normal(0.05, 0.2, layer.W.shape).astype(np.{dtype}) for layer in network.layers])
-x = (rng.random((20, {B}, 20)) < 0.3).astype(np.{dtype})
+x = (rng.random(({T}, {B}, 20)) < 0.3).astype(np.{dtype})
+x[20:] = 0
 _, gradient, trace = fast.loss_and_gradient(network, x, rng.integers(0, {sizes[-1]}, {B}))
-print(hashlib.sha256(b"".join(array.tobytes() for array in (*[entry.W for entry in gradient], trace[-1].membrane))).hexdigest())
+print(hashlib.sha256(b"".join(array.tobytes() for array in (*[entry.W for entry in gradient], *[recorded.membrane for recorded in trace]))).hexdigest())
 """
     found = {subprocess.run([sys.executable, "-c", program], env=os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}, capture_output=True, check=True,
                             cwd=Path(refsnn.__file__).parents[1], text=True).stdout for threads in (1, 2, 4)}
