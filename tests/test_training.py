@@ -425,6 +425,43 @@ def test_the_noise_that_breaks_ties_is_for_training_without_noise_of_its_own(sma
         assert 0.9e-5 < difference < 1.1e-5 if tied else difference == 0
 
 
+def test_of_several_layers_only_the_readout_gets_that_noise(small):
+    recipe = replace(small, substrate="ideal", hidden=(12, 10))
+    data = split(recipe, load(recipe.data))
+    network, x = start(recipe, data.images, data.labels).network, encode_events(data.images[:20], dtype=np.float32)
+    plain, noisy = (Substrate(recipe, network).forward(network, x, np.random.default_rng(1), training) for training in (False, True))
+    assert [np.array_equal(one.membrane, other.membrane) for one, other in zip(plain, noisy)] == [True, True, False]
+
+
+@pytest.mark.parametrize(("rotation", "shift", "calls"), [(0.0, 0.0, 0), (20.0, 0.0, 1), (0.0, 1.5, 1)])
+def test_images_are_augmented_if_they_are_turned_or_moved(rotation, shift, calls, small, monkeypatch):
+    found, rotate = [], training.rotate
+    monkeypatch.setattr(training, "rotate", lambda images, *given: found.append(given) or rotate(images, *given))
+    recipe = replace(small, rotation=rotation, shift=shift)
+    data = split(recipe, load(recipe.data))
+    network = start(recipe, data.images, data.labels).network
+    shard = Shard(recipe, Substrate(recipe, network), data, 0)
+    shard.begin(0)
+    shard.step(network, 0)
+    assert len(found) == calls and all(degrees.any() == (rotation > 0) and shifts.any() == (shift > 0) for degrees, shifts in found)
+
+
+def test_batches_of_one_image_leave_a_part_without_any(small, few_images):
+    data = load(few_images)
+    images, labels = data.train_images[:3], data.train_labels[:3]
+    recipe = replace(small, batch=1)
+    progress = start(recipe, images, labels)
+    network, _, means = alone(recipe, progress.network, images, labels).call("train_epoch", progress.network, progress.adam, 0)
+    assert means["loss"] > 0 and not np.array_equal(network.layers[0].W, progress.network.layers[0].W)
+
+
+def test_ten_thousand_classes_are_the_most(small):
+    images = np.zeros((2, 2, 2), np.uint8)
+    assert start(small, images, np.array([0, 9_999])).network.layers[-1].W.shape == (40, 10_000)
+    with pytest.raises(RangeError, match="classes"):
+        start(small, images, np.array([0, 10_000]))
+
+
 def test_a_decision_is_by_the_maximum_over_time():
     V = np.zeros((4, 2, 3))
     V[1, 0, 2], V[3, 0, 1], V[2, 1, 0] = 2.0, 1.0, 0.5
@@ -535,6 +572,25 @@ def test_the_default_recipe_reaches_94_5_percent_in_the_loop(tmp_path):
 def test_a_setting_that_means_nothing_is_refused(changes, error):
     with pytest.raises(error, match=next(iter(changes))):
         Recipe(**changes)
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [
+    ("epochs", 1, 9999), ("batch", 1, 10**6), ("substeps", 1, 1000), ("evaluate_every", 1, 9999), ("seed", 0, 2**63), ("holdout", 0, 2**53),
+    ("rotation", 0.0, 180.0), ("shift", 0.0, 16.0), ("dropout", 0.0, 0.99), ("burst", 0.0, 1e3), ("rate", 0.0, 1.0), ("sample_offset", 0.0, 1.0),
+    ("spike_shift", -1.0, 1.0), ("slope", 1e-6, 1e6),
+])
+def test_a_setting_is_taken_within_its_bounds_and_refused_outside(name, low, high):
+    for value in (low, high):
+        assert getattr(Recipe(**{name: value}), name) == value
+    for value in (low - 1, high + 1) if isinstance(low, int) else (np.nextafter(low, -np.inf), np.nextafter(high, np.inf)):
+        with pytest.raises(RangeError, match=name):
+            Recipe(**{name: value})
+
+
+def test_a_layer_has_up_to_a_hundred_thousand_neurons():
+    assert Recipe(hidden=(1, 100_000)).hidden == (1, 100_000)
+    with pytest.raises(RangeError, match="hidden"):
+        Recipe(hidden=(1, 100_001))
 
 
 def test_what_goes_together_is_taken():
