@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refsnn import DataError
-from refsnn.files import damage_is_data_error, npz_bytes, read_npz, write_atomically
+from refsnn import DataError, files
+from refsnn.files import damage_is_data_error, npz_bytes, read_exactly, read_npz, write_atomically
 
 
 def test_a_file_is_renamed_within_its_folder_once_it_is_on_the_disk(tmp_path, monkeypatch):
     """From another file system it could not be renamed at all, or not at once."""
     done, fsync, rename = [], os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("on the disk"), fsync(handle)))
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append(f"{os.fstat(handle).st_size} bytes on the disk"), fsync(handle)))
     monkeypatch.setattr(os, "replace", lambda old, new: (done.append((Path(old).parent, Path(old).read_bytes(), Path(new))), rename(old, new)))
     write_atomically(tmp_path / "some.json", "{}")
-    assert done == ["on the disk", (tmp_path, b"{}", tmp_path / "some.json")]
+    assert done == ["2 bytes on the disk", (tmp_path, b"{}", tmp_path / "some.json")]
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -60,6 +60,47 @@ def test_arrays_come_back_from_an_npz_and_equal_arrays_give_equal_bytes(tmp_path
     assert list(back) == ["a", "b"] and npz_bytes(back) == npz_bytes(arrays)
     with np.load(path) as loaded:
         np.testing.assert_array_equal(loaded["a"], arrays["a"])
+
+
+def test_all_arrays_of_an_npz_together_are_bounded(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    path.write_bytes(npz_bytes({"a": np.zeros(8), "b": np.zeros(8)}))
+    size = 2 * (128 + 64)                                                            # header and content of both
+    monkeypatch.setattr(files, "LARGEST", size)
+    assert list(read_npz(path)) == ["a", "b"]
+    monkeypatch.setattr(files, "LARGEST", size - 1)
+    with pytest.raises(DataError, match="its arrays claim 384 bytes; at most 383 are read"):
+        read_npz(path)
+    assert list(read_npz(path, ["a"])) == ["a"]
+
+
+def test_as_much_is_read_as_was_asked_for_or_an_error_says_what_is_missing(monkeypatch):
+    stream = io.BytesIO(bytes(range(10)))
+    assert read_exactly(stream, 4) == bytes(range(4)) and read_exactly(stream, 4) == bytes(range(4, 8))
+    with pytest.raises(EOFError, match="2 bytes where 3 should follow"):
+        read_exactly(stream, 3)
+    monkeypatch.setattr(files, "LARGEST", 10)
+    assert len(read_exactly(io.BytesIO(bytes(11)), 10)) == 10
+    with pytest.raises(DataError, match="claims 11 bytes; at most 10"):
+        read_exactly(io.BytesIO(bytes(11)), 11)
+
+
+def test_a_format_of_later_numpys_is_not_read(tmp_path):
+    npy = io.BytesIO()
+    np.lib.format.write_array(npy, np.zeros(3), version=(3, 0))
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("a.npy", npy.getvalue())
+    with pytest.raises(DataError, match=r"a has version \(3, 0\)"):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_what_is_missing_is_named_as_missing_and_a_pipe_is_not_waited_for(tmp_path):
+    for error, message in ((KeyError("weights"), "there is no 'weights' in it"), (ValueError("weights"), "a.npz: weights$")):
+        with pytest.raises(DataError, match=message), damage_is_data_error("a.npz"):
+            raise error
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="pipe or a device"), damage_is_data_error(tmp_path / "pipe"):
+        pytest.fail("it was to be refused before")
 
 
 @pytest.mark.parametrize("claim", [(2**60,), (2**62, 8), (-1,), (3,)])
