@@ -22,6 +22,7 @@ import tracemalloc
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 from _peers import PEERS
@@ -31,6 +32,7 @@ from refsnn import fast
 from refsnn.datasets import load
 from refsnn.events import Events, encode_events
 from refsnn.runs import checkpoints, last_checkpoint, recipe_of
+from refsnn.training import split
 
 AGREEMENT = 1e-5    # of max|gradient|: other orders of float32 sums
 TURN = 0.3          # seconds that a contestant runs in a round; the first half of its runs warms up
@@ -207,12 +209,16 @@ def own_parts(rounds):
 
 
 def trained(folder):
-    """(recipe, network, test images, labels) of a run of `refsnn train`. Raises DataError where it holds no whole checkpoint."""
+    """(recipe, network, test images, labels) of a finished run of `refsnn train`. Raises DataError where it is none, or its data have changed."""
     if not checkpoints(folder):
-        raise refsnn.DataError(f"{folder} is no folder with checkpoints of `refsnn train`")
+        raise refsnn.DataError(f"{folder or 'an empty name'} is no folder with checkpoints of `refsnn train`")
     saved, progress = last_checkpoint(folder)
     recipe = recipe_of(saved, folder)
+    if len(progress.history) < recipe.epochs:
+        raise refsnn.DataError(f"{folder} has done {len(progress.history)} epochs of {recipe.epochs}; `refsnn train --resume` finishes it")
     data = load(recipe.data)
+    if split(recipe, data).sha256() != saved["data_sha256"]:
+        raise refsnn.DataError(f"{recipe.data} does not hold the images that {folder} was trained on")
     return recipe, progress.network, data.test_images, data.test_labels
 
 
@@ -246,6 +252,8 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--trained", metavar="DIR", help="a folder of `refsnn train`, whose network classifies the test set of its data")
     chosen = parser.parse_args()
+    if chosen.json and not Path(chosen.json).absolute().parent.is_dir():
+        parser.error(f"there is no folder for {chosen.json}")
     try:
         run = None if chosen.trained is None else trained(chosen.trained)
     except refsnn.RefsnnError as error:

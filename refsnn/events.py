@@ -62,12 +62,12 @@ class Events:
         if len(indices) and (indices.min() < 0 or indices.max() >= T * B * M):
             raise RangeError(f"indices run from {indices.min()} to {indices.max()}; they must lie in 0..{T * B * M - 1}")
         indices = np.asarray(indices, np.int64)
-        rows = indices // M                          # and not divmod, which takes twice as long as both
+        rows = indices // M                          # with `%` by hand below, in half the time of divmod
         pointers = np.zeros(T * B + 1, np.int32)
         np.cumsum(np.bincount(rows, minlength=T * B), out=pointers[1:])
         rows *= M
-        np.subtract(indices, rows, out=rows)         # the columns
-        return cls(shape, indices, pointers, rows.astype(np.int32), np.ones(len(indices), dtype))
+        columns = np.subtract(indices, rows, out=rows)
+        return cls(shape, indices, pointers, columns.astype(np.int32), np.ones(len(indices), dtype))
 
     @cached_property
     def sound(self) -> bool:

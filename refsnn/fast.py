@@ -10,7 +10,8 @@ The loops over time are those of the specification. What makes them fast, in the
 - arrays that are large enough to be mapped anew by the operating system are used again (refsnn.events).
 
 One thread but for classify: the passes over (b, N) take some microseconds each, too short to be shared; see the README. Equal to spec under test, but for the
-order of sums: a membrane within rounding of its threshold may spike in one and not in the other, and of two maxima over time another may be the largest.
+order of sums: a membrane within rounding of its threshold may spike in one and not in the other, and of two maxima that are equal to rounding either
+may be taken.
 """
 
 import os
@@ -31,7 +32,7 @@ from refsnn.spec.trace import Trace, check_trace
 INFERENCE_SLICE = 2**22    # bytes of one (b, N) array where threads share a batch: each pass then takes long enough for the others to work meanwhile
 STEPS_AT_ONCE = 4          # time steps of a part whose surrogate derivatives are computed together: fewer calls, still in the cache
 LONGEST_RESPONSE = 100     # time steps of a readout's response as a matrix
-SHORTEST_REST = 8          # time steps at the end of a run, without input and spikes, that are worth being treated as one,
+SHORTEST_REST = 8          # time steps at the end of a run, without input and spikes (forward: the first is run), that are worth being treated as one,
 FEW = 1 / 4                # and the share of a part's neurons that may be heard or regularised in them for an adjoint of their own
 GEMM_SIZE = 2**18          # multiplications of one matrix product: OpenBLAS shares larger ones among its threads, and then rounds as their number will have it
 
@@ -85,7 +86,10 @@ def run(network, events, noise=None):
 
 @dataclass(frozen=True, eq=False)
 class FreeTrace(Trace):
-    """The Trace of a spiking layer that ran freely: `spikes` (T, B, N) is made from its Events, `events`, when it is first looked at."""
+    """The Trace of a spiking layer that ran freely: `spikes` (T, B, N) is made when it is first looked at.
+
+    `events`: what it is made of, and what the run itself goes on with; writing to `spikes` does not change it.
+    """
 
     @classmethod
     def of(cls, membrane, events):
@@ -94,7 +98,7 @@ class FreeTrace(Trace):
         vars(trace).update(membrane=membrane, events=events)
         return trace
 
-    @cached_property  # type: ignore[misc]
+    @cached_property  # type: ignore[misc]                               # in the place of the field: what is kept there is found first
     def spikes(self):
         """(T, B, N), 0.0 or 1.0."""
         T, B, _ = self.events.shape
@@ -154,7 +158,7 @@ def spike_part(events, samples, layer, V):
         np.greater(V_next, theta, out=above)
         found[t + 1] = spiked = above_flat.nonzero()[0]
         if t in looks and stays_below(V_next, I, alpha, beta, theta):
-            if kept == T:
+            if kept == T:                                                # all of them are asked for
                 fade(V[t + 1:], I, alpha, beta)
             break
     return found

@@ -85,7 +85,7 @@ def test_as_much_is_read_as_was_asked_for_or_an_error_says_what_is_missing(monke
         read_exactly(io.BytesIO(bytes(11)), 11)
 
 
-def test_a_format_of_later_numpys_is_not_read(tmp_path):
+def test_the_format_for_names_of_fields_is_not_read(tmp_path):
     npy = io.BytesIO()
     np.lib.format.write_array(npy, np.zeros(3), version=(3, 0))
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
@@ -94,10 +94,13 @@ def test_a_format_of_later_numpys_is_not_read(tmp_path):
         read_npz(tmp_path / "a.npz")
 
 
-def test_what_is_missing_is_named_as_missing_and_a_pipe_is_not_waited_for(tmp_path):
+def test_what_is_missing_is_named_as_missing():
     for error, message in ((KeyError("weights"), "there is no 'weights' in it"), (ValueError("weights"), "a.npz: weights$")):
         with pytest.raises(DataError, match=message), damage_is_data_error("a.npz"):
             raise error
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DataError, match="pipe or a device"), damage_is_data_error(tmp_path / "pipe"):
         pytest.fail("it was to be refused before")
